@@ -1,0 +1,2 @@
+//! A load generator.
+fn main() {}

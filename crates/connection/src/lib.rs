@@ -1,0 +1,1 @@
+//! One network connection as a value.

@@ -1,0 +1,1 @@
+//! This node's Raft member: propose, replicate, apply, read.

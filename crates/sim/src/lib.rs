@@ -1,0 +1,1 @@
+//! Whole clusters simulated, their invariants, and the model check.
