@@ -1,0 +1,129 @@
+//! Reads the data types of MQTT 5.0 section 1.5 from a buffer, never past its end.
+
+use bytes::Bytes;
+
+use crate::{PacketId, Problem, ReasonCode, Topic, Utf8String};
+
+/// A place in a buffer of which slices are handed out without copying.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    bytes: Bytes,
+    at: usize,
+}
+
+impl Reader {
+    pub(crate) fn new(bytes: Bytes) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// Offset of the next byte.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The whole buffer, read or not.
+    pub(crate) fn buffer(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    pub(crate) fn remaining(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    /// Refuses bytes after the last field.
+    pub(crate) fn finish(&self) -> Result<(), Problem> {
+        match self.remaining() {
+            0 => Ok(()),
+            count => Err(Problem::TrailingBytes { count }),
+        }
+    }
+
+    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Problem> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let array = rest.first_chunk().ok_or(Problem::CutShort { field })?;
+        self.at += N;
+        Ok(*array)
+    }
+
+    pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, Problem> {
+        let [byte] = self.array(field)?;
+        Ok(byte)
+    }
+
+    pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, Problem> {
+        Ok(u16::from_be_bytes(self.array(field)?))
+    }
+
+    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, Problem> {
+        Ok(u32::from_be_bytes(self.array(field)?))
+    }
+
+    /// Section 1.5.5: at most four bytes, in the shortest form `[MQTT-1.5.5-1]`.
+    pub(crate) fn variable_byte_integer(&mut self, field: &'static str) -> Result<u32, Problem> {
+        let mut value = 0_u32;
+        for shift in [0, 7, 14, 21] {
+            let byte = self.u8(field)?;
+            value |= u32::from(byte & 0x7F) << shift;
+            if byte & 0x80 == 0 {
+                return if byte == 0 && shift > 0 {
+                    Err(Problem::VariableByteInteger { field })
+                } else {
+                    Ok(value)
+                };
+            }
+        }
+        Err(Problem::VariableByteInteger { field })
+    }
+
+    /// The next `length` bytes.
+    pub(crate) fn take(&mut self, length: usize, field: &'static str) -> Result<Bytes, Problem> {
+        if length > self.remaining() {
+            return Err(Problem::CutShort { field });
+        }
+        let start = self.at;
+        self.at += length;
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+        Ok(self.bytes.slice(start..self.at))
+    }
+
+    /// All that is left.
+    pub(crate) fn rest(&mut self) -> Bytes {
+        let start = self.at;
+        self.at = self.bytes.len();
+        if start == self.at {
+            return Bytes::new();
+        }
+        self.bytes.slice(start..)
+    }
+
+    /// Binary data: two bytes of length, then the bytes.
+    pub(crate) fn binary(&mut self, field: &'static str) -> Result<Bytes, Problem> {
+        let length = self.u16(field)?;
+        self.take(usize::from(length), field)
+    }
+
+    pub(crate) fn string(&mut self, field: &'static str) -> Result<Utf8String, Problem> {
+        let bytes = self.binary(field)?;
+        Utf8String::from_bytes(bytes).map_err(|problem| Problem::String { field, problem })
+    }
+
+    pub(crate) fn topic(&mut self, field: &'static str) -> Result<Topic, Problem> {
+        let bytes = self.binary(field)?;
+        Topic::from_bytes(bytes).map_err(|problem| Problem::Topic { field, problem })
+    }
+
+    pub(crate) fn packet_id(&mut self) -> Result<PacketId, Problem> {
+        PacketId::new(self.u16("packet identifier")?).ok_or(Problem::PacketIdZero)
+    }
+
+    pub(crate) fn reason(&mut self) -> Result<ReasonCode, Problem> {
+        let code = self.u8("reason code")?;
+        ReasonCode::from_u8(code).ok_or(Problem::ReasonCode { code })
+    }
+}
