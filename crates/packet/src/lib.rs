@@ -1,8 +1,8 @@
 //! MQTT 3.1, 3.1.1 and 5.0 control packets and their bytes.
 //!
-//! One file per packet: its fields (one shape for all versions) and its two wire forms. `Decoder` turns
+//! One file per packet: its fields (one shape for all versions) and its two wire forms. [`Decoder`] turns
 //! bytes into [`Packet`]s and refuses whatever the standard forbids, with the reason code to answer;
-//! `encode` is the way back. Payloads, strings and property blocks are slices of the read buffer
+//! [`encode`] is the way back. Payloads, strings and property blocks are slices of the read buffer
 //! (`Bytes`): nothing is copied until somebody keeps it and calls `detach`.
 //!
 //! The crate knows packets, not conversations: which packet may follow which, what a session holds and
@@ -18,7 +18,10 @@ mod acknowledgement;
 mod auth;
 mod connack;
 mod connect;
+mod decode;
+mod decode_error;
 mod disconnect;
+mod encode;
 mod packet;
 mod packet_id;
 mod ping;
@@ -40,11 +43,16 @@ mod unsuback;
 mod unsubscribe;
 mod utf8_string;
 mod version;
+mod will;
+mod writer;
 
 pub use auth::Auth;
 pub use connack::ConnAck;
-pub use connect::{Connect, Will};
+pub use connect::Connect;
+pub use decode::{Decoder, MAX_CONNECT_SIZE, Role};
+pub use decode_error::DecodeError;
 pub use disconnect::Disconnect;
+pub use encode::{EncodeError, MAX_PACKET_SIZE, encode, encode_publish, encode_within, encoded_len};
 pub use packet::{Packet, PacketType};
 pub use packet_id::PacketId;
 pub use ping::{PingReq, PingResp};
@@ -52,7 +60,7 @@ pub use problem::Problem;
 pub use properties::{MAX_USER_PROPERTIES, Property, PublishProperties, UserProperties};
 pub use puback::PubAck;
 pub use pubcomp::PubComp;
-pub use publish::Publish;
+pub use publish::{Publish, PublishHeader};
 pub use pubrec::PubRec;
 pub use pubrel::PubRel;
 pub use qos::QoS;
@@ -65,3 +73,4 @@ pub use unsuback::UnsubAck;
 pub use unsubscribe::Unsubscribe;
 pub use utf8_string::{StringProblem, Utf8String};
 pub use version::Version;
+pub use will::Will;

@@ -79,6 +79,26 @@ impl PacketType {
         self as u8
     }
 
+    /// The low half of the first byte (MQTT 5.0 section 2.1.3); of PUBLISH it holds DUP, QoS and RETAIN
+    /// instead.
+    pub(crate) const fn prescribed_flags(self) -> u8 {
+        match self {
+            Self::PubRel | Self::Subscribe | Self::Unsubscribe => 0b0010,
+            Self::Connect
+            | Self::ConnAck
+            | Self::Publish
+            | Self::PubAck
+            | Self::PubRec
+            | Self::PubComp
+            | Self::SubAck
+            | Self::UnsubAck
+            | Self::PingReq
+            | Self::PingResp
+            | Self::Disconnect
+            | Self::Auth => 0,
+        }
+    }
+
     /// The standard's name in capitals.
     pub const fn name(self) -> &'static str {
         match self {

@@ -14,6 +14,8 @@ pub use publish::{Property, PublishProperties};
 pub(crate) use user::UserPropertiesReader;
 pub use user::{MAX_USER_PROPERTIES, UserProperties};
 
+use core::num::{NonZeroU16, NonZeroU32};
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::reader::Reader;
@@ -128,6 +130,18 @@ impl PropertyBlock {
         self.reader.u16("property value")
     }
 
+    /// Above 0.
+    pub(crate) fn nonzero_u16(&mut self) -> Result<NonZeroU16, Problem> {
+        let value = self.u16()?;
+        NonZeroU16::new(value).ok_or(self.bad_value())
+    }
+
+    /// Above 0.
+    pub(crate) fn nonzero_u32(&mut self) -> Result<NonZeroU32, Problem> {
+        let value = self.u32()?;
+        NonZeroU32::new(value).ok_or(self.bad_value())
+    }
+
     pub(crate) fn u32(&mut self) -> Result<u32, Problem> {
         self.reader.u32("property value")
     }
@@ -142,6 +156,14 @@ impl PropertyBlock {
 
     pub(crate) fn string(&mut self, field: &'static str) -> Result<Utf8String, Problem> {
         self.reader.string(field)
+    }
+
+    pub(crate) fn skip_string(&mut self, field: &'static str) -> Result<(), Problem> {
+        self.reader.skip_string(field)
+    }
+
+    pub(crate) fn skip_binary(&mut self, field: &'static str) -> Result<(), Problem> {
+        self.reader.skip_binary(field)
     }
 
     pub(crate) fn binary(&mut self, field: &'static str) -> Result<Bytes, Problem> {

@@ -1,8 +1,11 @@
 //! Reads the data types of MQTT 5.0 section 1.5 from a buffer, never past its end.
 
-use bytes::Bytes;
+use core::mem;
 
-use crate::{PacketId, Problem, ReasonCode, Topic, Utf8String};
+use bytes::{Buf, Bytes};
+
+use crate::utf8_string;
+use crate::{PacketId, PacketType, Problem, ReasonCode, Topic, Utf8String};
 
 /// A place in a buffer of which slices are handed out without copying.
 #[derive(Debug, Clone)]
@@ -79,6 +82,26 @@ impl Reader {
         Err(Problem::VariableByteInteger { field })
     }
 
+    /// Moves over binary data and shows it without taking a share of the buffer.
+    fn peek_binary(&mut self, field: &'static str) -> Result<&[u8], Problem> {
+        let length = usize::from(self.u16(field)?);
+        let start = self.at;
+        let bytes = self.bytes.get(start..start + length);
+        let bytes = bytes.ok_or(Problem::CutShort { field })?;
+        self.at += length;
+        Ok(bytes)
+    }
+
+    /// Moves over binary data.
+    pub(crate) fn skip_binary(&mut self, field: &'static str) -> Result<(), Problem> {
+        self.peek_binary(field).map(|_| ())
+    }
+
+    /// Checks a string and moves over it.
+    pub(crate) fn skip_string(&mut self, field: &'static str) -> Result<(), Problem> {
+        utf8_string::check(self.peek_binary(field)?).map_err(|problem| Problem::String { field, problem })
+    }
+
     /// The next `length` bytes.
     pub(crate) fn take(&mut self, length: usize, field: &'static str) -> Result<Bytes, Problem> {
         if length > self.remaining() {
@@ -92,14 +115,12 @@ impl Reader {
         Ok(self.bytes.slice(start..self.at))
     }
 
-    /// All that is left.
-    pub(crate) fn rest(&mut self) -> Bytes {
-        let start = self.at;
-        self.at = self.bytes.len();
-        if start == self.at {
-            return Bytes::new();
-        }
-        self.bytes.slice(start..)
+    /// All that is left; the reader gives its own share of the buffer away and is at its end.
+    pub(crate) fn take_rest(&mut self) -> Bytes {
+        let mut rest = mem::take(&mut self.bytes);
+        rest.advance(self.at);
+        self.at = 0;
+        if rest.is_empty() { Bytes::new() } else { rest }
     }
 
     /// Binary data: two bytes of length, then the bytes.
@@ -122,8 +143,12 @@ impl Reader {
         PacketId::new(self.u16("packet identifier")?).ok_or(Problem::PacketIdZero)
     }
 
-    pub(crate) fn reason(&mut self) -> Result<ReasonCode, Problem> {
+    /// A reason code that this type of packet may carry.
+    pub(crate) fn reason(&mut self, packet: PacketType) -> Result<ReasonCode, Problem> {
         let code = self.u8("reason code")?;
-        ReasonCode::from_u8(code).ok_or(Problem::ReasonCode { code })
+        match ReasonCode::from_u8(code) {
+            Some(reason) if reason.allowed_in(packet) => Ok(reason),
+            Some(_) | None => Err(Problem::ReasonCode { code }),
+        }
     }
 }

@@ -86,7 +86,7 @@ impl Utf8String {
 }
 
 /// Checks length, encoding and U+0000.
-fn check(bytes: &[u8]) -> Result<(), StringProblem> {
+pub(crate) fn check(bytes: &[u8]) -> Result<(), StringProblem> {
     check_length_and_encoding(bytes)?;
     if bytes.contains(&0) {
         return Err(nul(bytes));

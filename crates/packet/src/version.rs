@@ -12,6 +12,9 @@ pub enum Version {
 }
 
 impl Version {
+    /// All of them, oldest first.
+    pub const ALL: [Self; 3] = [Self::V3_1, Self::V3_1_1, Self::V5];
+
     /// The protocol level byte of CONNECT.
     pub const fn level(self) -> u8 {
         match self {

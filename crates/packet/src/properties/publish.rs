@@ -141,13 +141,13 @@ impl ForwardedReader {
                 block.flag()?;
             }
             id::CONTENT_TYPE => {
-                block.string("content type")?;
+                block.skip_string("content type")?;
             }
             id::RESPONSE_TOPIC => {
                 block.topic("response topic")?;
             }
             id::CORRELATION_DATA => {
-                block.binary("correlation data")?;
+                block.skip_binary("correlation data")?;
             }
             id::USER_PROPERTY => user::check_pair(block, &mut self.user_properties)?,
             _ => return Ok(false),

@@ -102,8 +102,8 @@ impl UserPropertiesReader {
 
 /// Reads a pair and counts it.
 pub(super) fn check_pair(block: &mut PropertyBlock, count: &mut usize) -> Result<(), Problem> {
-    block.string("user property name")?;
-    block.string("user property value")?;
+    block.skip_string("user property name")?;
+    block.skip_string("user property value")?;
     *count += 1;
     if *count > MAX_USER_PROPERTIES {
         return Err(Problem::TooManyUserProperties);

@@ -1,0 +1,39 @@
+//! A refusal of bytes, with all that is needed to answer it.
+
+use crate::{ConnAck, PacketType, Problem, ReasonCode, Version};
+
+/// Why a connection's bytes were refused. The connection is closed; before that, a DISCONNECT with
+/// `reason` may be sent if `version` is 5.0 and the client had been accepted, or what
+/// [`connack`](Self::connack) gives if it had not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {problem}", packet_type.map_or("packet", PacketType::name))]
+pub struct DecodeError {
+    /// The reason code to say it with.
+    pub reason: ReasonCode,
+    /// What is wrong.
+    pub problem: Problem,
+    /// In which packet, if its type was readable.
+    pub packet_type: Option<PacketType>,
+    /// The version of the connection, if it was known by then.
+    pub version: Option<Version>,
+}
+
+impl DecodeError {
+    /// The CONNACK that may answer a refused CONNECT, and the version to write it in; `None` if the
+    /// connection is to be closed without one.
+    ///
+    /// An unknown level is answered in all versions: with 0x84 in 5.0 form if the level is above 5,
+    /// as of a newer client `[MQTT-3.1.2-2]`, with return code 1 otherwise `[MQTT3-3.1.2-2]`, also to
+    /// levels of 0x80 and more (bridges of old set that bit). What else is wrong with a CONNECT only
+    /// 5.0 has codes for; 3.1.1 closes `[MQTT3-3.1.4-1]`.
+    pub fn connack(&self) -> Option<(Version, ConnAck)> {
+        let answer = |version| Some((version, ConnAck::new(self.reason)));
+        match (&self.problem, self.packet_type) {
+            (Problem::ProtocolLevel { level: 6..=0x7F }, _) => answer(Version::V5),
+            (Problem::ProtocolLevel { .. }, _) => answer(Version::V3_1_1),
+            (Problem::SecondConnect, _) => None,
+            (_, Some(PacketType::Connect)) if self.version == Some(Version::V5) => answer(Version::V5),
+            _ => None,
+        }
+    }
+}
