@@ -3,22 +3,22 @@
 //! Commands of connections travel numbered in their node's stream; [`NodeUp`], [`NodeDown`], [`AdvanceTime`],
 //! [`Configure`], [`Upgrade`] and [`VoteDigest`] are harmless when late or repeated, and travel without a number.
 
-pub mod acknowledge;
-pub mod advance_time;
-pub mod configure;
-pub mod connect;
-pub mod disconnect;
-pub mod node_down;
-pub mod node_up;
-pub mod publish;
-pub mod subscribe;
-pub mod unsubscribe;
-pub mod upgrade;
-pub mod vote_digest;
+pub(crate) mod acknowledge;
+pub(crate) mod advance_time;
+pub(crate) mod configure;
+pub(crate) mod connect;
+pub(crate) mod disconnect;
+pub(crate) mod node_down;
+pub(crate) mod node_up;
+pub(crate) mod publish;
+pub(crate) mod subscribe;
+pub(crate) mod unsubscribe;
+pub(crate) mod upgrade;
+pub(crate) mod vote_digest;
 
 use crate::{
-    Acknowledge, AdvanceTime, Configure, Connect, Disconnect, NodeDown, NodeUp, Publish, Subscribe, Unsubscribe,
-    Upgrade, VoteDigest,
+    Acknowledge, AdvanceTime, Configure, Connect, Disconnect, NodeDown, NodeUp, Publish, Subscribe,
+    Unsubscribe, Upgrade, VoteDigest,
 };
 
 /// A command.

@@ -22,14 +22,28 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod broker;
 mod command;
 mod connection_id;
+mod digest;
 mod effect;
+mod ends;
 mod message;
+mod messages;
+mod routes;
+mod session;
+mod sessions;
 mod settings;
+mod statistics;
 mod stream;
+mod subscriptions;
 mod timestamp;
+mod votes;
+mod weaknesses;
+mod work;
 
+pub use broker::Broker;
+pub use command::Command;
 pub use command::acknowledge::{Ack, AckKind, Acknowledge};
 pub use command::advance_time::AdvanceTime;
 pub use command::configure::Configure;
@@ -42,10 +56,19 @@ pub use command::subscribe::{FilterRequest, Subscribe};
 pub use command::unsubscribe::Unsubscribe;
 pub use command::upgrade::Upgrade;
 pub use command::vote_digest::VoteDigest;
-pub use command::Command;
 pub use connection_id::{Boot, ConnectionId, NodeId, Origin};
 pub use effect::{CloseReason, Effect, Outgoing, RouteChange, SessionSlot};
 pub use message::{Message, MessageHandle};
+pub use routes::{Merged, Routes};
+pub use session::inflight::{Inflight, InflightMessage};
+pub use session::queue::{Delivery, QueueItem};
 pub use settings::Settings;
-pub use stream::{Admission, Number};
+pub use statistics::{Counters, Statistics};
+pub use stream::{Admission, Number, Stream};
+pub use subscriptions::Subscription;
 pub use timestamp::{LogIndex, Timestamp};
+pub use votes::DigestVerdict;
+pub use weaknesses::Weaknesses;
+
+/// Whether this build has the feature `weakened`, by which tests take guards away. Not for use.
+pub const WEAKENED: bool = cfg!(feature = "weakened");

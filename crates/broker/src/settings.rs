@@ -2,6 +2,8 @@
 //!
 //! A node's configuration file only proposes them. Each carries its reason.
 
+use crate::digest::{Kind, Mixer};
+
 /// Replicated settings. The first come with the cluster's formatting, later ones by [`Configure`](crate::Configure).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
@@ -37,5 +39,26 @@ impl Default for Settings {
             work_per_entry: 256,
             remembered_ends: 65_536,
         }
+    }
+}
+
+impl Settings {
+    /// Their hash in the digest.
+    pub(crate) fn element(&self) -> u64 {
+        Mixer::new(Kind::Settings)
+            .word(u64::from(self.maximum_inflight))
+            .word(u64::from(self.maximum_queued_messages))
+            .word(self.maximum_queued_bytes)
+            .word(u64::from(self.maximum_session_expiry))
+            .word(u64::from(self.maximum_sessions))
+            .word(u64::from(self.maximum_subscriptions))
+            .word(u64::from(self.work_per_entry))
+            .word(u64::from(self.remembered_ends))
+            .finish()
+    }
+
+    /// The window towards a client: both sides' limits, and never 0, which would owe for ever.
+    pub(crate) fn window(&self, receive_maximum: u16) -> u16 {
+        receive_maximum.min(self.maximum_inflight).max(1)
     }
 }

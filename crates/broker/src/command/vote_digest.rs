@@ -1,6 +1,6 @@
 //! Nodes tell each other what their state was, so that one that differs is found.
 
-use crate::{LogIndex, NodeId};
+use crate::{Broker, LogIndex, NodeId};
 
 /// One node's digest of its state after an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,4 +11,10 @@ pub struct VoteDigest {
     pub index: LogIndex,
     /// The digest.
     pub digest: u64,
+}
+
+impl VoteDigest {
+    pub(crate) fn apply(self, broker: &mut Broker) {
+        broker.votes.record(self.node, self.index, self.digest);
+    }
 }
