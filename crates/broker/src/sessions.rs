@@ -233,6 +233,23 @@ impl Sessions {
         self.by_client.range::<[u8], _>((Excluded(after), Unbounded)).map(|(client_id, _)| client_id)
     }
 
+    pub(crate) fn clients(&self) -> &BTreeMap<Utf8String, SessionSlot> {
+        &self.by_client
+    }
+
+    pub(crate) fn owners(&self) -> &BTreeMap<ConnectionId, SessionSlot> {
+        &self.attached
+    }
+
+    pub(crate) fn deadlines(&self) -> &BTreeSet<(Timestamp, SessionSlot)> {
+        &self.deadlines
+    }
+
+    /// Sessions that are ending, and those that are unpumped.
+    pub(crate) fn marked(&self) -> (&BTreeSet<SessionSlot>, &BTreeSet<SessionSlot>) {
+        (&self.ending, &self.unpumped)
+    }
+
     /// A copy of the pointers.
     pub(crate) fn shared(&self) -> Vec<Option<Arc<Session>>> {
         let slots = self.slots.iter();

@@ -307,3 +307,84 @@ fn hash(seed: u64, parent: Place, level: &[u8]) -> u64 {
 fn index(place: Place) -> usize {
     usize::try_from(place.0).expect("a machine that holds the state has 32 bit addresses at least")
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::string::String;
+
+    use proptest::prelude::*;
+    use quartet_packet::matches;
+
+    use super::*;
+
+    const OPTIONS: Subscription = Subscription {
+        options: SubscriptionOptions {
+            qos: quartet_packet::QoS::AtLeastOnce,
+            no_local: false,
+            retain_as_published: false,
+            retain_handling: quartet_packet::RetainHandling::Send,
+        },
+        identifier: None,
+    };
+
+    fn level(wild: bool) -> impl Strategy<Value = String> {
+        let levels = ["", "a", "b", "$x", "+"];
+        let most: usize = if wild { 5 } else { 4 };
+        (0..most).prop_map(move |choice| levels[choice].into())
+    }
+
+    prop_compose! {
+        fn topic()(levels in prop::collection::vec(level(false), 1..5)) -> String {
+            levels.join("/")
+        }
+    }
+
+    prop_compose! {
+        fn filter()(levels in prop::collection::vec(level(true), 1..5), multi: bool) -> String {
+            let path = levels.join("/");
+            if multi && levels.len() == 1 { "#".into() }
+            else if multi { path + "/#" }
+            else { path }
+        }
+    }
+
+    proptest! {
+        /// Adding and removing in any order, the trie finds what the plain reading of section 4.7 finds.
+        #[test]
+        fn the_trie_matches_as_the_plain_matcher(
+            changes in prop::collection::vec((filter(), 0_u32..4, any::<bool>()), 1..60),
+            topics in prop::collection::vec(topic(), 1..20),
+        ) {
+            let mut trie = Subscriptions::new(7);
+            let mut plain = BTreeSet::new();
+            for (filter, session, add) in changes {
+                let Ok(filter) = TopicFilter::try_from(filter.as_str()) else { continue };
+                let session = SessionSlot(session);
+                if add {
+                    trie.insert(&filter, session, OPTIONS);
+                    plain.insert((filter, session));
+                } else {
+                    let removed = trie.remove(&filter, session);
+                    prop_assert_eq!(removed, plain.remove(&(filter, session)));
+                }
+                prop_assert_eq!(trie.len(), plain.len());
+            }
+            for topic in topics {
+                let Ok(topic) = Topic::try_from(topic.as_str()) else { continue };
+                let mut found = Vec::new();
+                trie.matching(&topic, |session, _| found.push(session));
+                found.sort_unstable();
+                let expected = plain.iter().filter(|(filter, _)| matches(filter, &topic));
+                let mut expected: Vec<_> = expected.map(|(_, session)| *session).collect();
+                expected.sort_unstable();
+                prop_assert_eq!(found, expected, "{}", topic);
+            }
+            for (filter, session) in &plain {
+                trie.remove(filter, *session);
+            }
+            prop_assert_eq!(trie.nodes(), 0, "removing frees every branch");
+            prop_assert!(trie.named.is_empty());
+        }
+    }
+}
