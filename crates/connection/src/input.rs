@@ -58,6 +58,9 @@ pub enum Stop {
     NotServing,
     /// The boot that this connection lives in is over, so the state has forgotten it already. 0x89.
     BootEnded,
+    /// A snapshot was installed: packets to this connection were skipped, so it cannot go on. 0x89. One that awaits
+    /// CONNACK may have missed it; whoever drives it looks the session up and delivers it again.
+    SnapshotInstalled,
     /// The peer takes no bytes for too long: closed without a word, which it would not take either.
     SlowPeer,
 }

@@ -1,18 +1,23 @@
 //! What a connection wants done, in this order.
 
 use bytes::Bytes;
-use quartet_broker::{Command, Message};
+use quartet_broker::{Command, Message, SessionSlot};
 
 use crate::{Ending, Instant};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Put this into the numbered stream. Cannot fail: room for it was taken before the bytes were read
+    /// Put this into the numbered stream. Cannot fail: room was taken before the bytes were read
     /// ([`Connection::room`](crate::Connection::room)), and a [`Disconnect`](quartet_broker::Disconnect) has its own.
     Propose(Command),
     /// Route this QoS 0 message by the published subscriptions; it never enters the log.
-    Route(Message),
+    Route {
+        /// The publisher's session, for No Local [MQTT-3.8.3-3].
+        session: SessionSlot,
+        /// The message.
+        message: Message,
+    },
     /// Write these bytes after all earlier ones. A large payload comes as its own piece, shared and not copied.
     Write(Bytes),
     /// Come back with [`Timer`](crate::Input::Timer) at this moment. Replaces the earlier one.

@@ -105,7 +105,7 @@ impl Connection {
             }
             (QoS::AtMostOnce, _) => {
                 detach(&mut message);
-                outputs.push(Output::Route(message));
+                outputs.push(Output::Route { session, message });
                 return Ok(());
             }
             (QoS::AtLeastOnce | QoS::ExactlyOnce, None) => return Err(Error::Internal),
