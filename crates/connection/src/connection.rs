@@ -39,8 +39,8 @@ use crate::topic_alias::TopicAliases;
 use crate::{Config, Ending, Error, Input, Instant, Output, Reading};
 
 /// What one call with bytes proposes at most, in bytes as [`cost`] counts them, but for the last packet. It keeps
-/// one busy client from holding the others up, and one small packet with an alias from becoming a 64 KiB command a
-/// thousand times over without room for it.
+/// one busy client from holding the others up, and one read full of small packets with an alias from becoming a
+/// thousand commands of 64 KiB.
 const TURN: usize = 64 << 10;
 
 /// What a command costs beside the bytes of its packet: more than any of them takes in the log.
@@ -166,10 +166,19 @@ impl Connection {
         self.client.as_ref().map(|client| &client.client_id)
     }
 
-    /// Most bytes of commands that one call with a buffer of `buffered` bytes proposes: the room to take before.
+    /// The room to take before a call with a buffer of `buffered` bytes: what its packets usually come to in the log.
+    /// Topics behind aliases can make it more, but one call never proposes more than [`overdraft`](Self::overdraft)
+    /// beyond.
     #[must_use]
     pub fn room(buffered: usize) -> usize {
-        TURN.saturating_add(buffered).saturating_add(Utf8String::MAX_LENGTH).saturating_add(COMMAND)
+        let usual = buffered.saturating_mul(2).min(TURN).max(buffered);
+        usual.saturating_add(COMMAND)
+    }
+
+    /// Most bytes of commands that one call proposes beyond its [`room`](Self::room).
+    #[must_use]
+    pub fn overdraft() -> usize {
+        TURN + Utf8String::MAX_LENGTH
     }
 
     /// Most packets the core can owe one connection at once, beside the PUBLISH packets of its window: answers,

@@ -45,9 +45,9 @@ impl Ending {
             Self::Closed(CloseReason::Poisoned) => ReasonCode::ImplementationSpecificError,
             Self::Closed(CloseReason::ProtocolError) => ReasonCode::ProtocolError,
             Self::Refused(Refusal::NotServing)
-            | Self::Stopped(Stop::ServerStopping | Stop::NotServing | Stop::BootEnded) => {
-                ReasonCode::ServerUnavailable
-            }
+            | Self::Stopped(
+                Stop::ServerStopping | Stop::NotServing | Stop::BootEnded | Stop::SnapshotInstalled,
+            ) => ReasonCode::ServerUnavailable,
             Self::Refused(Refusal::ConnectionRateExceeded) => ReasonCode::ConnectionRateExceeded,
             Self::Stopped(Stop::SlowPeer) => return None,
         };
@@ -68,7 +68,8 @@ impl Ending {
             Self::Closed(CloseReason::ProtocolError) => ReasonCode::ProtocolError,
             Self::Refused(Refusal::ConnectionRateExceeded) => ReasonCode::ConnectionRateExceeded,
             Self::Stopped(Stop::ServerStopping) => ReasonCode::ServerShuttingDown,
-            Self::Refused(Refusal::NotServing) | Self::Stopped(Stop::NotServing | Stop::BootEnded) => {
+            Self::Refused(Refusal::NotServing)
+            | Self::Stopped(Stop::NotServing | Stop::BootEnded | Stop::SnapshotInstalled) => {
                 ReasonCode::ServerBusy
             }
         };
@@ -83,7 +84,9 @@ impl Ending {
             Self::Disconnected(_)
             | Self::PeerClosed
             | Self::Broken(_)
-            | Self::Stopped(Stop::ServerStopping | Stop::NotServing | Stop::SlowPeer) => false,
+            | Self::Stopped(
+                Stop::ServerStopping | Stop::NotServing | Stop::SlowPeer | Stop::SnapshotInstalled,
+            ) => false,
         }
     }
 }
@@ -114,6 +117,9 @@ impl fmt::Display for Ending {
             }
             Self::Stopped(Stop::ServerStopping) => "this node stops; connect to another",
             Self::Stopped(Stop::BootEnded) => "the cluster took this node for dead; connect again",
+            Self::Stopped(Stop::SnapshotInstalled) => {
+                "this node fell behind and was brought up to date; connect again"
+            }
             Self::Stopped(Stop::SlowPeer) => "the client takes no bytes",
         };
         f.write_str(text)

@@ -122,6 +122,7 @@ fn stopped_by_the_node() {
         (Stop::ServerStopping, Some(0x8B), 1),
         (Stop::NotServing, Some(0x89), 1),
         (Stop::BootEnded, Some(0x89), 0),
+        (Stop::SnapshotInstalled, Some(0x89), 1),
         (Stop::SlowPeer, None, 1),
     ] {
         for version in [Version::V3_1_1, Version::V5] {

@@ -112,7 +112,7 @@ impl Pair {
 
     fn give(&mut self) {
         let mut outputs = Vec::new();
-        let room = Connection::room(self.buffer.len());
+        let room = Connection::room(self.buffer.len()) + Connection::overdraft();
         let input = Input::Bytes { buffer: &mut self.buffer, applied: APPLIED };
         self.connection.handle(self.now, input, &mut outputs);
         let proposed: usize = outputs.iter().map(weight).sum();
@@ -162,7 +162,10 @@ impl Pair {
         for output in outputs {
             match output {
                 Output::Propose(command) => self.proposed.push(command),
-                Output::Route(message) => self.routed.push(message),
+                Output::Route { session, message } => {
+                    assert_eq!(session, SESSION);
+                    self.routed.push(message);
+                }
                 Output::Write(bytes) => {
                     assert!(self.ending.is_none(), "written after close");
                     self.incoming.extend_from_slice(&bytes);
@@ -237,7 +240,11 @@ fn weight(output: &Output) -> usize {
         }
         Output::Propose(Command::Acknowledge(acknowledge)) => 16 + 4 * acknowledge.acks.len(),
         Output::Propose(_) => 64,
-        Output::Route(_) | Output::Write(_) | Output::WakeAt(_) | Output::Dropped(_) | Output::Close(_) => 0,
+        Output::Route { .. }
+        | Output::Write(_)
+        | Output::WakeAt(_)
+        | Output::Dropped(_)
+        | Output::Close(_) => 0,
     }
 }
 
