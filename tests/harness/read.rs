@@ -52,7 +52,9 @@ fn read_packet(version: Version, first: u8, reader: &mut Reader<'_>) -> Result<P
             let flags = reader.byte()?;
             ensure!(flags & 0xfe == 0, "reserved bits set in CONNACK flags [MQTT-3.2.2-1]");
             let code = reader.byte()?;
-            let properties = if v5 { reader.properties(&CONNACK)? } else { Vec::new() };
+            // A server that does not speak the version asked for may refuse in the form of 3.1.1.
+            let old_form = code == 1 && reader.rest.is_empty();
+            let properties = if v5 && !old_form { reader.properties(&CONNACK)? } else { Vec::new() };
             ensure!(code == 0 || flags == 0, "Session Present in a refusing CONNACK [MQTT-3.2.2-6]");
             Ok(Packet::ConnAck { session_present: flags == 1, code, properties })
         }
