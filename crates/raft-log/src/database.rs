@@ -35,6 +35,9 @@ const INFO_LOG_BYTES: usize = 4 << 20;
 pub(crate) struct Database {
     db: DB,
     dir: PathBuf,
+    /// Kept for RocksDB's own counters, which live in them.
+    #[cfg(test)]
+    options: Options,
 }
 
 fn options() -> Options {
@@ -48,6 +51,8 @@ fn options() -> Options {
     options.set_keep_log_file_num(INFO_LOGS);
     options.set_max_log_file_size(INFO_LOG_BYTES);
     options.set_stats_dump_period_sec(0);
+    #[cfg(test)]
+    options.enable_statistics();
     options
 }
 
@@ -70,25 +75,34 @@ impl Database {
         options.set_error_if_exists(true);
         let db = DB::open_cf_descriptors(&options, path, families())
             .map_err(|e| explain(dir, "creating the database", &e))?;
-        let dir = dir.to_owned();
-        Ok(Self { db, dir })
+        Ok(Self::new(db, dir, options))
     }
 
     /// Opens an existing database. What its write-ahead log holds is written to synced files
     /// before this returns: everything that can be read is durable.
     pub(crate) fn open(path: &Path, dir: &Path) -> Result<Self, Error> {
-        let db = DB::open_cf_descriptors(&options(), path, families())
+        let options = options();
+        let db = DB::open_cf_descriptors(&options, path, families())
             .map_err(|e| explain(dir, "opening the database", &e))?;
-        let dir = dir.to_owned();
-        Ok(Self { db, dir })
+        Ok(Self::new(db, dir, options))
     }
 
     /// Opens an existing database without changing a byte of it.
     pub(crate) fn open_to_look(path: &Path, dir: &Path) -> Result<Self, Error> {
-        let db = DB::open_cf_descriptors_read_only(&options(), path, families(), false)
+        let options = options();
+        let db = DB::open_cf_descriptors_read_only(&options, path, families(), false)
             .map_err(|e| explain(dir, "reading the database", &e))?;
-        let dir = dir.to_owned();
-        Ok(Self { db, dir })
+        Ok(Self::new(db, dir, options))
+    }
+
+    #[cfg_attr(not(test), expect(unused_variables, reason = "kept for tests only"))]
+    fn new(db: DB, dir: &Path, options: Options) -> Self {
+        Self {
+            db,
+            dir: dir.to_owned(),
+            #[cfg(test)]
+            options,
+        }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -243,5 +257,28 @@ fn explain(dir: &Path, doing: &'static str, error: &rocksdb::Error) -> Error {
         }
         // `ErrorKind` is RocksDB's own list; whatever else it says is said on.
         _ => Error::Io { dir, doing, why },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rocksdb::statistics::Ticker;
+
+    /// No test that kills processes can tell a synced write from one in the page cache; RocksDB's
+    /// own count of syncs can.
+    #[test]
+    fn every_write_is_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rocksdb");
+        let database = Database::create(&path, dir.path()).unwrap();
+        let synced = || database.options.get_ticker_count(Ticker::WalFileSynced);
+        let before = synced();
+        for n in 1..=10 {
+            let mut batch = WriteBatch::default();
+            batch.put_cf(database.family(META), Key::Slot(0).bytes(), [n]);
+            database.write(batch).unwrap();
+            assert_eq!(synced() - before, u64::from(n));
+        }
     }
 }

@@ -40,11 +40,25 @@ pub const SLOT_BYTES: usize = 64 << 10;
 /// [`Error::LostTail`], [`Error::Damaged`]. After: [`Error::DamagedEntry`], [`Error::DiskFull`],
 /// [`Error::Io`].
 pub fn open(config: &Config) -> Result<Opened, Error> {
+    assemble(config, |writer| {
+        let thread = thread::Builder::new().name("raft-log".to_owned());
+        let started = thread.spawn(move || writer.run());
+        let io = |e| explain(&config.dir, "starting the writer thread", &e);
+        started.map(Some).map_err(io)
+    })
+}
+
+/// All of [`open`] but how the writer is started, which tests do by hand.
+pub(crate) fn assemble(
+    config: &Config,
+    start: impl FnOnce(Writer) -> Result<Option<JoinHandle<()>>, Error>,
+) -> Result<Opened, Error> {
     let checked = directory::check(&config.dir, config.cluster_id)?;
     let database = checked.database()?;
     let number = |key| database.read(key, |value| decode_number("number", value));
-    let boot = number(Key::Boot)?.ok_or_else(|| database.damaged("its boot counter is missing"))?;
-    let write = number(Key::Write)?.ok_or_else(|| database.damaged("its write number is missing"))?;
+    let missing = |what| database.damaged(format!("its {what} is missing"));
+    let boot = number(Key::Boot)?.ok_or_else(|| missing("boot counter"))?;
+    let write = number(Key::Write)?.ok_or_else(|| missing("write number"))?;
     let vote = database.read(Key::Vote, decode_vote)?;
     let committed = database.read(Key::Committed, decode_log_id)?;
     let tail = find_tail(&database, config.tail_bytes)?;
@@ -59,17 +73,11 @@ pub fn open(config: &Config) -> Result<Opened, Error> {
         _lock: checked.lock,
     });
     let (queue, requests) = writer::queue(config.queue_bytes);
-    let batch_bytes = config.batch_bytes;
-    let writer = Writer::new(Arc::clone(&shared), requests, checked.mark, write, batch_bytes);
-    let thread = thread::Builder::new()
-        .name("raft-log".to_owned())
-        .spawn(move || writer.run())
-        .map_err(|e| explain(&config.dir, "starting the writer thread", &e))?;
-
+    let writer = Writer::new(Arc::clone(&shared), requests, checked.mark, write, config.batch_bytes);
     let log = RaftLog {
         handle: Arc::new(Handle {
             queue: Some(queue),
-            thread: Some(thread),
+            thread: start(writer)?,
             identity: checked.identity.clone(),
             boot: tokio::sync::Mutex::new(boot),
             poisoning: tokio::sync::Mutex::new(()),

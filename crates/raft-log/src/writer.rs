@@ -338,3 +338,6 @@ impl Drop for Alarm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
