@@ -106,6 +106,8 @@ impl Decoder {
         }
     }
 
+    // A packet is 144 bytes: without these inlines it is copied at each return.
+    #[inline(always)]
     fn try_decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Packet>, (Problem, Option<PacketType>)> {
         let Some(&first) = buffer.first() else {
             return Ok(None);
@@ -127,7 +129,10 @@ impl Decoder {
             return Ok(None);
         }
         buffer.advance(header.length);
-        self.decode_body(&header, buffer).map(Some).map_err(blame)
+        match self.decode_body(&header, buffer) {
+            Ok(packet) => Ok(Some(packet)),
+            Err(problem) => Err(blame(problem)),
+        }
     }
 
     /// What the first byte alone can break.
@@ -185,6 +190,7 @@ impl Decoder {
         }
     }
 
+    #[inline(always)]
     fn decode_body(&mut self, header: &FixedHeader, buffer: &mut BytesMut) -> Result<Packet, Problem> {
         if header.remaining_length == 2
             && let Some(packet) = short_acknowledgement(header.packet_type, buffer)?
@@ -208,7 +214,8 @@ impl Decoder {
         let reader = &mut reader;
         let packet = match header.packet_type {
             PacketType::Publish => {
-                return Publish::decode(header.flags, version, self.role, reader).map(Packet::Publish);
+                let publish = Publish::decode(header.flags, version, self.role, reader)?;
+                return Ok(Packet::Publish(publish));
             }
             PacketType::Connect => return Err(Problem::SecondConnect),
             PacketType::ConnAck => Packet::ConnAck(ConnAck::decode(version, reader)?.into()),

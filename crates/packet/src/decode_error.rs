@@ -27,13 +27,16 @@ impl DecodeError {
     /// levels of 0x80 and more (bridges of old set that bit). What else is wrong with a CONNECT only
     /// 5.0 has codes for; 3.1.1 closes `[MQTT3-3.1.4-1]`.
     pub fn connack(&self) -> Option<(Version, ConnAck)> {
-        let answer = |version| Some((version, ConnAck::new(self.reason)));
-        match (&self.problem, self.packet_type) {
-            (Problem::ProtocolLevel { level: 6..=0x7F }, _) => answer(Version::V5),
-            (Problem::ProtocolLevel { .. }, _) => answer(Version::V3_1_1),
-            (Problem::SecondConnect, _) => None,
-            (_, Some(PacketType::Connect)) if self.version == Some(Version::V5) => answer(Version::V5),
-            _ => None,
-        }
+        let form = if let Problem::ProtocolLevel { level } = self.problem {
+            if (6..0x80).contains(&level) { Version::V5 } else { Version::V3_1_1 }
+        } else if self.packet_type == Some(PacketType::Connect)
+            && self.problem != Problem::SecondConnect
+            && self.version == Some(Version::V5)
+        {
+            Version::V5
+        } else {
+            return None;
+        };
+        Some((form, ConnAck::new(self.reason)))
     }
 }

@@ -54,8 +54,10 @@ pub(crate) mod id {
 
 /// A property block being read: who may come is the caller's rule, that each comes once is checked here.
 #[derive(Debug)]
-pub(crate) struct PropertyBlock {
-    reader: Reader,
+pub(crate) struct PropertyBlock<'a> {
+    reader: &'a mut Reader,
+    /// Where the reader goes on to after the block.
+    outer_end: usize,
     /// Bit `n` is set once property `n` has come.
     seen: u64,
     /// The property being read, for errors.
@@ -64,25 +66,28 @@ pub(crate) struct PropertyBlock {
     start: usize,
 }
 
-impl PropertyBlock {
+impl<'a> PropertyBlock<'a> {
     /// The block at the reader's place: its length, then that many bytes.
-    pub(crate) fn read(reader: &mut Reader) -> Result<Self, Problem> {
+    pub(crate) fn read(reader: &'a mut Reader) -> Result<Self, Problem> {
         let length = reader.variable_byte_integer("property length")?;
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        Ok(Self::new(reader.take(length, "properties")?))
+        let outer_end = reader.enter(usize::try_from(length).unwrap_or(usize::MAX), "properties")?;
+        Ok(Self { outer_end, ..Self::rest_of(reader) })
     }
 
-    /// A block without its length.
-    pub(crate) fn new(bytes: Bytes) -> Self {
-        Self { reader: Reader::new(bytes), seen: 0, current: 0, start: 0 }
+    /// A block without its length: all that the reader still has.
+    pub(crate) fn rest_of(reader: &'a mut Reader) -> Self {
+        let outer_end = reader.end();
+        Self { reader, outer_end, seen: 0, current: 0, start: 0 }
     }
 
-    /// The identifier of the next property, whose value is to be read next; `None` at the end.
+    /// The identifier of the next property, whose value is to be read next; `None` at the end, from
+    /// where the reader goes on.
     ///
     /// Identifiers are variable byte integers, but all of them are below 0x80, so a longer one is just
     /// an unknown one.
     pub(crate) fn next_id(&mut self) -> Result<Option<u8>, Problem> {
         if self.reader.is_at_end() {
+            self.reader.leave(self.outer_end);
             return Ok(None);
         }
         self.start = self.reader.at();
@@ -97,7 +102,16 @@ impl PropertyBlock {
         Ok(Some(self.current))
     }
 
-    /// The bytes of the whole block.
+    /// Whether there is no property to come; if so, the reader goes on after the block.
+    pub(crate) fn is_empty(&mut self) -> bool {
+        let is_empty = self.reader.is_at_end();
+        if is_empty {
+            self.reader.leave(self.outer_end);
+        }
+        is_empty
+    }
+
+    /// The bytes that [`keep`](Self::keep) counts in.
     pub(crate) fn buffer(&self) -> &Bytes {
         self.reader.buffer()
     }
@@ -114,7 +128,7 @@ impl PropertyBlock {
 
     /// The current property's bytes, from its identifier to where reading has come, go to `gather`.
     pub(crate) fn keep(&self, gather: &mut Gather) {
-        gather.add(self.reader.buffer(), self.start..self.reader.at());
+        gather.add(self.buffer(), self.start..self.reader.at());
     }
 
     /// A byte that says 0 or 1.

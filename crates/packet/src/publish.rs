@@ -67,6 +67,7 @@ impl Publish {
     pub fn payload_format_valid(&self) -> bool {
         !self.properties.payload_is_utf8() || str::from_utf8(&self.payload).is_ok()
     }
+    #[inline(always)]
     pub(crate) fn decode(
         flags: u8,
         version: Version,
@@ -86,50 +87,67 @@ impl Publish {
             QoS::AtMostOnce => None,
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(reader.packet_id()?),
         };
-        let mut publish = Self {
+        let properties = if version.is_v5() {
+            let properties = ReadProperties::read(role, reader)?;
+            if topic.is_none() && properties.topic_alias.is_none() {
+                return Err(Problem::NoTopic);
+            }
+            properties
+        } else {
+            ReadProperties::default()
+        };
+        Ok(Self {
             dup: flags & flag::DUP != 0,
             qos,
             retain: flags & flag::RETAIN != 0,
             topic,
             packet_id,
-            message_expiry: None,
-            topic_alias: None,
-            subscription_identifiers: Vec::new(),
-            properties: PublishProperties::default(),
-            payload: Bytes::new(),
-        };
-        if version.is_v5() {
-            publish.read_properties(role, reader)?;
-        }
-        publish.payload = reader.take_rest();
-        Ok(publish)
+            message_expiry: properties.message_expiry,
+            topic_alias: properties.topic_alias,
+            subscription_identifiers: properties.subscription_identifiers,
+            properties: properties.forwarded,
+            payload: reader.take_rest(),
+        })
     }
+}
 
-    fn read_properties(&mut self, role: Role, reader: &mut Reader) -> Result<(), Problem> {
+/// The property block of a PUBLISH.
+#[derive(Default)]
+struct ReadProperties {
+    message_expiry: Option<u32>,
+    topic_alias: Option<NonZeroU16>,
+    subscription_identifiers: Vec<u32>,
+    forwarded: PublishProperties,
+}
+
+impl ReadProperties {
+    #[inline]
+    fn read(role: Role, reader: &mut Reader) -> Result<Self, Problem> {
+        let mut properties = Self::default();
         let mut block = PropertyBlock::read(reader)?;
+        if block.is_empty() {
+            return Ok(properties);
+        }
         let mut forwarded = ForwardedReader::default();
         while let Some(id) = block.next_id()? {
             match id {
-                id::MESSAGE_EXPIRY_INTERVAL => self.message_expiry = Some(block.u32()?),
+                id::MESSAGE_EXPIRY_INTERVAL => properties.message_expiry = Some(block.u32()?),
                 id::TOPIC_ALIAS => {
                     let alias = NonZeroU16::new(block.u16()?).ok_or(Problem::TopicAliasZero)?;
-                    self.topic_alias = Some(alias);
+                    properties.topic_alias = Some(alias);
                 }
                 id::SUBSCRIPTION_IDENTIFIER if role == Role::Server => {
                     return Err(Problem::SubscriptionIdentifierFromClient);
                 }
                 id::SUBSCRIPTION_IDENTIFIER => {
-                    self.subscription_identifiers.push(block.subscription_identifier()?);
+                    properties.subscription_identifiers.push(block.subscription_identifier()?);
                 }
                 _ if forwarded.read(id, &mut block)? => {}
                 _ => return Err(block.not_allowed()),
             }
         }
-        if self.topic.is_none() && self.topic_alias.is_none() {
-            return Err(Problem::NoTopic);
-        }
-        self.properties = forwarded.finish(&block);
-        Ok(())
+        properties.forwarded = forwarded.finish(&block);
+        Ok(properties)
     }
 }
 

@@ -12,11 +12,15 @@ use crate::{PacketId, PacketType, Problem, ReasonCode, Topic, Utf8String};
 pub(crate) struct Reader {
     bytes: Bytes,
     at: usize,
+    /// Where reading ends: with the bytes, or with the block being read.
+    end: usize,
 }
 
 impl Reader {
+    #[inline]
     pub(crate) fn new(bytes: Bytes) -> Self {
-        Self { bytes, at: 0 }
+        let end = bytes.len();
+        Self { bytes, at: 0, end }
     }
 
     /// Offset of the next byte.
@@ -24,17 +28,37 @@ impl Reader {
         self.at
     }
 
+    /// Offset at which reading ends.
+    pub(crate) fn end(&self) -> usize {
+        self.end
+    }
+
     /// The whole buffer, read or not.
     pub(crate) fn buffer(&self) -> &Bytes {
         &self.bytes
     }
 
+    #[inline]
     pub(crate) fn remaining(&self) -> usize {
-        self.bytes.len() - self.at
+        self.end - self.at
     }
 
+    #[inline]
     pub(crate) fn is_at_end(&self) -> bool {
-        self.at == self.bytes.len()
+        self.at == self.end
+    }
+
+    /// Lets reading end after the next `length` bytes; gives where it ended before.
+    pub(crate) fn enter(&mut self, length: usize, field: &'static str) -> Result<usize, Problem> {
+        if length > self.remaining() {
+            return Err(Problem::CutShort { field });
+        }
+        Ok(mem::replace(&mut self.end, self.at + length))
+    }
+
+    /// Undoes [`enter`](Self::enter).
+    pub(crate) fn leave(&mut self, end: usize) {
+        self.end = end;
     }
 
     /// Refuses bytes after the last field.
@@ -45,18 +69,21 @@ impl Reader {
         }
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Problem> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let rest = self.bytes.get(self.at..self.end).unwrap_or_default();
         let array = rest.first_chunk().ok_or(Problem::CutShort { field })?;
         self.at += N;
         Ok(*array)
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, Problem> {
         let [byte] = self.array(field)?;
         Ok(byte)
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, Problem> {
         Ok(u16::from_be_bytes(self.array(field)?))
     }
@@ -66,6 +93,7 @@ impl Reader {
     }
 
     /// Section 1.5.5: at most four bytes, in the shortest form `[MQTT-1.5.5-1]`.
+    #[inline]
     pub(crate) fn variable_byte_integer(&mut self, field: &'static str) -> Result<u32, Problem> {
         let mut value = 0_u32;
         for shift in [0, 7, 14, 21] {
@@ -86,10 +114,11 @@ impl Reader {
     fn peek_binary(&mut self, field: &'static str) -> Result<&[u8], Problem> {
         let length = usize::from(self.u16(field)?);
         let start = self.at;
-        let bytes = self.bytes.get(start..start + length);
-        let bytes = bytes.ok_or(Problem::CutShort { field })?;
+        if length > self.remaining() {
+            return Err(Problem::CutShort { field });
+        }
         self.at += length;
-        Ok(bytes)
+        Ok(self.bytes.get(start..self.at).unwrap_or_default())
     }
 
     /// Moves over binary data.
@@ -103,6 +132,7 @@ impl Reader {
     }
 
     /// The next `length` bytes.
+    #[inline]
     pub(crate) fn take(&mut self, length: usize, field: &'static str) -> Result<Bytes, Problem> {
         if length > self.remaining() {
             return Err(Problem::CutShort { field });
@@ -116,14 +146,16 @@ impl Reader {
     }
 
     /// All that is left; the reader gives its own share of the buffer away and is at its end.
+    #[inline]
     pub(crate) fn take_rest(&mut self) -> Bytes {
         let mut rest = mem::take(&mut self.bytes);
         rest.advance(self.at);
-        self.at = 0;
+        (self.at, self.end) = (0, 0);
         if rest.is_empty() { Bytes::new() } else { rest }
     }
 
     /// Binary data: two bytes of length, then the bytes.
+    #[inline]
     pub(crate) fn binary(&mut self, field: &'static str) -> Result<Bytes, Problem> {
         let length = self.u16(field)?;
         self.take(usize::from(length), field)
@@ -139,6 +171,7 @@ impl Reader {
         Topic::from_bytes(bytes).map_err(|problem| Problem::Topic { field, problem })
     }
 
+    #[inline]
     pub(crate) fn packet_id(&mut self) -> Result<PacketId, Problem> {
         PacketId::new(self.u16("packet identifier")?).ok_or(Problem::PacketIdZero)
     }

@@ -46,17 +46,16 @@ impl Topic {
         if bytes.is_empty() {
             return Err(TopicProblem::Empty);
         }
-        let mut special = false;
-        let mut levels = 1_usize;
-        for &byte in bytes.iter() {
-            special |= matches!(byte, 0 | b'+' | b'#');
-            levels += usize::from(byte == b'/');
-        }
-        if special {
+        // No early end: so the loop is done many bytes at a time.
+        if bytes.iter().fold(false, |found, byte| found | matches!(byte, 0 | b'+' | b'#')) {
             return Err(special_problem(&bytes));
         }
-        if levels > MAX_LEVELS {
-            return Err(TopicProblem::TooManyLevels { levels });
+        // A short name cannot have too many levels.
+        if bytes.len() >= MAX_LEVELS {
+            let levels = 1 + bytes.iter().filter(|&&byte| byte == b'/').count();
+            if levels > MAX_LEVELS {
+                return Err(TopicProblem::TooManyLevels { levels });
+            }
         }
         Ok(Self(Utf8String::from_checked(bytes)))
     }

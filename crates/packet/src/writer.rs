@@ -115,6 +115,7 @@ impl dyn Sink + '_ {
 
 /// The bytes of a variable byte integer and how many of the four count. A value over
 /// [`MAX_VARIABLE_BYTE_INTEGER`] is cut to it: callers refuse such packets before.
+#[inline]
 pub(crate) fn variable_byte_integer(value: usize) -> ([u8; 4], usize) {
     let mut rest = value.min(MAX_VARIABLE_BYTE_INTEGER);
     let mut bytes = [0; 4];

@@ -127,6 +127,21 @@ fn user_properties_go_before_the_reason_string() {
 }
 
 #[test]
+fn each_length_of_the_remaining_length_comes_back() {
+    for remaining in [0x7F, 0x80, 0x3FFF, 0x4000, 0x1F_FFFF, 0x20_0000] {
+        let mut publish = publish();
+        publish.payload = Bytes::from(vec![7; remaining - 3]);
+        let packet = Packet::Publish(publish);
+        let mut bytes = BytesMut::new();
+        encode(&packet, V3_1_1, &mut bytes).unwrap();
+        let header = join(&[&[0x30], &wire::variable_byte_integer(remaining), &binary(b"t")]);
+        assert!(bytes.starts_with(&header), "{remaining:#x}");
+        assert_eq!(bytes.len(), encoded_len(&packet, V3_1_1).unwrap());
+        assert_eq!(server_reads(V3_1_1, &bytes), Ok(Some(packet)));
+    }
+}
+
+#[test]
 fn the_largest_packet_is_what_the_remaining_length_can_say() {
     let publish = publish();
     let header = PublishHeader::of(&publish);

@@ -6,6 +6,7 @@ use core::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{Gather, PropertyBlock, id, user};
+use crate::reader::Reader;
 use crate::{Problem, Topic, Utf8String};
 
 /// Payload Format Indicator, Content Type, Response Topic, Correlation Data and User Properties,
@@ -44,7 +45,8 @@ impl PublishProperties {
 
     /// Validates what [`as_bytes`](Self::as_bytes) gave.
     pub fn from_bytes(bytes: Bytes) -> Result<Self, Problem> {
-        let mut block = PropertyBlock::new(bytes);
+        let mut reader = Reader::new(bytes);
+        let mut block = PropertyBlock::rest_of(&mut reader);
         let mut forwarded = ForwardedReader::default();
         while let Some(id) = block.next_id()? {
             if !forwarded.read(id, &mut block)? {
@@ -66,8 +68,8 @@ impl PublishProperties {
 
     /// The properties in the order they came in.
     pub fn iter(&self) -> impl Iterator<Item = Property> + use<> {
-        let mut block = PropertyBlock::new(self.0.clone());
-        core::iter::from_fn(move || Property::read(&mut block).ok()?)
+        let mut reader = Reader::new(self.0.clone());
+        core::iter::from_fn(move || Property::read(&mut PropertyBlock::rest_of(&mut reader)).ok()?)
     }
 
     /// Whether the Payload Format Indicator says UTF-8.
@@ -82,7 +84,7 @@ impl PublishProperties {
 }
 
 impl Property {
-    fn read(block: &mut PropertyBlock) -> Result<Option<Self>, Problem> {
+    fn read(block: &mut PropertyBlock<'_>) -> Result<Option<Self>, Problem> {
         let Some(id) = block.next_id()? else {
             return Ok(None);
         };
@@ -135,7 +137,7 @@ pub(crate) struct ForwardedReader {
 impl ForwardedReader {
     /// Reads the value of the block's current property if it is one that is forwarded; else says
     /// `false` and reads nothing.
-    pub(crate) fn read(&mut self, id: u8, block: &mut PropertyBlock) -> Result<bool, Problem> {
+    pub(crate) fn read(&mut self, id: u8, block: &mut PropertyBlock<'_>) -> Result<bool, Problem> {
         match id {
             id::PAYLOAD_FORMAT_INDICATOR => {
                 block.flag()?;
@@ -156,7 +158,7 @@ impl ForwardedReader {
         Ok(true)
     }
 
-    pub(crate) fn finish(self, block: &PropertyBlock) -> PublishProperties {
+    pub(crate) fn finish(self, block: &PropertyBlock<'_>) -> PublishProperties {
         PublishProperties(self.gather.finish(block.buffer()))
     }
 }

@@ -5,6 +5,7 @@ use core::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{Gather, PropertyBlock, id};
+use crate::reader::Reader;
 use crate::{Problem, Utf8String};
 
 /// Most User Properties in one property block. Their bytes are bounded by the packet size, but an empty
@@ -31,7 +32,8 @@ impl UserProperties {
 
     /// Validates what [`as_bytes`](Self::as_bytes) gave: each pair with its identifier.
     pub fn from_bytes(bytes: Bytes) -> Result<Self, Problem> {
-        let mut block = PropertyBlock::new(bytes);
+        let mut reader = Reader::new(bytes);
+        let mut block = PropertyBlock::rest_of(&mut reader);
         let mut user = UserPropertiesReader::default();
         while let Some(id) = block.next_id()? {
             match id {
@@ -58,8 +60,9 @@ impl UserProperties {
 
     /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Utf8String, Utf8String)> + use<> {
-        let mut block = PropertyBlock::new(self.0.clone());
+        let mut reader = Reader::new(self.0.clone());
         core::iter::from_fn(move || {
+            let mut block = PropertyBlock::rest_of(&mut reader);
             block.next_id().ok()??;
             let name = block.string("user property name").ok()?;
             let value = block.string("user property value").ok()?;
@@ -89,19 +92,19 @@ pub(crate) struct UserPropertiesReader {
 
 impl UserPropertiesReader {
     /// Reads the value of the block's current property, a User Property.
-    pub(crate) fn read(&mut self, block: &mut PropertyBlock) -> Result<(), Problem> {
+    pub(crate) fn read(&mut self, block: &mut PropertyBlock<'_>) -> Result<(), Problem> {
         check_pair(block, &mut self.count)?;
         block.keep(&mut self.gather);
         Ok(())
     }
 
-    pub(crate) fn finish(self, block: &PropertyBlock) -> UserProperties {
+    pub(crate) fn finish(self, block: &PropertyBlock<'_>) -> UserProperties {
         UserProperties::from_checked(self.gather.finish(block.buffer()))
     }
 }
 
 /// Reads a pair and counts it.
-pub(super) fn check_pair(block: &mut PropertyBlock, count: &mut usize) -> Result<(), Problem> {
+pub(super) fn check_pair(block: &mut PropertyBlock<'_>, count: &mut usize) -> Result<(), Problem> {
     block.skip_string("user property name")?;
     block.skip_string("user property value")?;
     *count += 1;
