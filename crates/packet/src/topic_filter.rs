@@ -41,7 +41,7 @@ pub enum FilterProblem {
     /// An empty share name `[MQTT-4.8.2-1]`.
     #[error("empty share name")]
     EmptyShareName,
-    /// A wildcard in the share name, or no `/` after it `[MQTT-4.8.2-1]` `[MQTT-4.8.2-2]`.
+    /// A wildcard in the share name, or no `/` after it `[MQTT-4.8.2-2]`.
     #[error("malformed share name")]
     BadShareName,
     /// More than [`MAX_LEVELS`] levels: a limit of this broker.
