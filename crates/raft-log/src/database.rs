@@ -19,7 +19,7 @@ const WRITE_BUFFER_BYTES: usize = 64 << 20;
 /// Memtables before writes wait for a flush: room for a burst while the disk is busy.
 const WRITE_BUFFERS: i32 = 4;
 /// The write-ahead log may hold this much before RocksDB flushes what still needs it. It bounds
-/// what a restart has to replay to about a second or two.
+/// what a restart has to replay, when flushes cannot keep up with writes.
 const WAL_BYTES: u64 = 256 << 20;
 /// Old write-ahead log files kept to be overwritten: a sync then has no file growth to journal.
 const RECYCLED_WALS: usize = 4;
@@ -44,6 +44,9 @@ fn options() -> Options {
     let mut options = Options::default();
     options.set_max_total_wal_size(WAL_BYTES);
     options.set_recycle_log_file_num(RECYCLED_WALS);
+    // `meta` changes with every write but never fills a memtable: flushed alone, its small values
+    // would pin every write-ahead log file until the bound, and none could be recycled before.
+    options.set_atomic_flush(true);
     // Torn tails are dropped, and told from lost ones by the durable mark.
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options.set_max_open_files(OPEN_FILES);
@@ -248,7 +251,8 @@ fn explain(dir: &Path, doing: &'static str, error: &rocksdb::Error) -> Error {
     if why.contains("No space left on device") || why.contains("Disk quota exceeded") {
         return Error::DiskFull { dir, doing };
     }
-    if why.contains("LOCK") {
+    // A tool of RocksDB's own has the database open: it does not know our lock.
+    if why.contains("LOCK: Resource temporarily unavailable") {
         return Error::Locked { dir };
     }
     match error.kind() {

@@ -39,7 +39,7 @@ const LOST_AND_FOUND: &str = "lost+found";
 pub fn format(dir: &Path, identity: &Identity) -> Result<(), Error> {
     let io = |e: io::Error| explain(dir, "formatting it", &e);
     fs::create_dir_all(dir).map_err(io)?;
-    if dir.join(DATABASE).exists() {
+    if dir.join(DATABASE).try_exists().map_err(io)? {
         let dir = dir.to_owned();
         return Err(Error::AlreadyFormatted { dir });
     }
@@ -47,7 +47,7 @@ pub fn format(dir: &Path, identity: &Identity) -> Result<(), Error> {
     let _held = lock(dir)?;
 
     let unfinished = dir.join(UNFINISHED);
-    if unfinished.exists() {
+    if unfinished.try_exists().map_err(io)? {
         fs::remove_dir_all(&unfinished).map_err(io)?;
     }
     let database = Database::create(&unfinished, dir)?;
@@ -82,7 +82,7 @@ pub(crate) struct Checked {
 /// Locks and checks a directory; see `open` for what is refused.
 pub(crate) fn check(dir: &Path, cluster_id: Option<u128>) -> Result<Checked, Error> {
     let io = |e: io::Error| explain(dir, "opening it", &e);
-    if !dir.join(DATABASE).exists() {
+    if !dir.join(DATABASE).try_exists().map_err(io)? {
         if dir.is_dir() {
             refuse_foreign(dir)?;
         }

@@ -121,7 +121,7 @@ impl RaftLogReader<TypeConfig> for LogReader {
         Ok(self.read(start..end, READ_BYTES).await?)
     }
 
-    /// In steps of [`READ_BYTES`]: a replay after a restart may be longer than memory is large.
+    /// In steps of 1 MiB: a replay after a restart may be longer than memory is large.
     async fn entries_stream<RB>(
         &mut self,
         range: RB,

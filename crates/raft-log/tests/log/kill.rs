@@ -9,24 +9,68 @@ use std::process::{Command, Stdio};
 
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 use quartet_raft_log::Vote;
+use tempfile::TempDir;
 
 use crate::setup::{append, directory, entries, id, read_all, reopen};
 
 const DIR: &str = "QUARTET_KILL_DIR";
-/// Kills in a row, each on what the one before left.
-const ROUNDS: u64 = 6;
-/// Lines of the child before it is killed.
-const LINES: usize = 300;
+/// Entries that the child keeps when it purges.
+const KEPT: u64 = 100;
+
+/// How a child writes, and how often it is killed.
+struct Plan {
+    test: &'static str,
+    /// Kills in a row, each on what the one before left.
+    rounds: u64,
+    /// Flushes that the child tells of before it is killed.
+    flushes: usize,
+    /// Bytes of an entry.
+    bytes: usize,
+    /// Entries between two purges.
+    purge_every: u64,
+}
 
 #[tokio::test]
 async fn what_was_flushed_survives_a_kill() {
+    let plan = Plan {
+        test: "kill::what_was_flushed_survives_a_kill",
+        rounds: 6,
+        flushes: 300,
+        bytes: 500,
+        purge_every: u64::MAX,
+    };
+    kill_and_read(&plan).await;
+}
+
+/// Enough bytes that RocksDB writes over old write-ahead logs, whose old records stand behind the
+/// new ones.
+#[tokio::test]
+async fn what_was_flushed_to_recycled_files_survives_a_kill() {
+    let plan = Plan {
+        test: "kill::what_was_flushed_to_recycled_files_survives_a_kill",
+        rounds: 2,
+        flushes: 900,
+        bytes: 100_000,
+        purge_every: 50,
+    };
+    if let Some(dir) = kill_and_read(&plan).await {
+        let said = std::fs::read_dir(dir.path().join("rocksdb")).unwrap();
+        let said = said.map(|file| file.unwrap().path());
+        let mut logs = said.filter(|path| path.to_string_lossy().contains("/LOG"));
+        let recycled = |path| std::fs::read_to_string(path).unwrap().contains("reusing log");
+        assert!(logs.any(recycled), "no write-ahead log was recycled");
+    }
+}
+
+async fn kill_and_read(plan: &Plan) -> Option<TempDir> {
     if let Some(dir) = std::env::var_os(DIR) {
-        return write_until_killed(Path::new(&dir)).await;
+        write_until_killed(Path::new(&dir), plan).await;
+        return None;
     }
     let dir = directory();
     let mut boots = 0;
-    for round in 1..=ROUNDS {
-        let told = run_and_kill(dir.path());
+    for round in 1..=plan.rounds {
+        let told = run_and_kill(dir.path(), plan);
         let last = |word: &str| {
             let told = told.iter().rev().find_map(|line| line.strip_prefix(word));
             told.map(|number| number.parse::<u64>().unwrap())
@@ -42,23 +86,27 @@ async fn what_was_flushed_survives_a_kill() {
         let vote = reader.read_vote().await.unwrap().unwrap();
         assert!(vote.leader_id.term >= term, "round {round}: {vote} of {term}");
         // All of it, in order, with its bytes.
-        assert_eq!(read_all(&mut log).await, entries(1, 0..end + 1, 500));
+        let purged = log.get_log_state().await.unwrap().last_purged_log_id;
+        let start = purged.map_or(0, |purged| purged.index + 1);
+        assert!(start <= flushed);
+        assert_eq!(read_all(&mut log).await, entries(1, start..end + 1, plan.bytes));
         let committed = log.read_committed().await.unwrap();
         assert!(committed.is_none_or(|committed| committed.index <= end));
     }
+    Some(dir)
 }
 
 /// Starts the child, kills it in full flight, and returns all it said before.
-fn run_and_kill(dir: &Path) -> Vec<String> {
+fn run_and_kill(dir: &Path, plan: &Plan) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["kill::what_was_flushed_survives_a_kill", "--exact", "--nocapture"])
+        .args([plan.test, "--exact", "--nocapture"])
         .env(DIR, dir)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut told = Vec::new();
-    while told.iter().filter(|line: &&String| line.starts_with("flushed ")).count() < LINES {
+    while told.iter().filter(|line: &&String| line.starts_with("flushed ")).count() < plan.flushes {
         told.push(lines.next().expect("the child ended by itself").unwrap());
     }
     child.kill().unwrap();
@@ -70,7 +118,7 @@ fn run_and_kill(dir: &Path) -> Vec<String> {
     told
 }
 
-async fn write_until_killed(dir: &Path) {
+async fn write_until_killed(dir: &Path, plan: &Plan) {
     let say = |word: &str, number: u64| {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{word} {number}").and_then(|()| out.flush()).ok();
@@ -92,10 +140,13 @@ async fn write_until_killed(dir: &Path) {
     });
     loop {
         for size in 1..=5 {
-            let flushed = append(&mut log, entries(1, next..next + size, 500)).await;
+            let flushed = append(&mut log, entries(1, next..next + size, plan.bytes)).await;
             next += size;
             queue.send((next - 1, flushed)).await.unwrap();
             log.save_committed(Some(id(1, next - 1))).await.unwrap();
+        }
+        if next % plan.purge_every < 15 && next > KEPT {
+            log.purge(id(1, next - KEPT)).await.unwrap();
         }
         term += 1;
         log.save_vote(&Vote::new(term, 1)).await.unwrap();
