@@ -9,6 +9,24 @@
 //! when to answer belongs to the crates above. Two rules of the conversation live here nevertheless,
 //! because no later byte can be read without them: the first packet from a client is CONNECT, and it
 //! comes once.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use quartet_packet::{Connect, Decoder, Packet, Role, Utf8String, Version, encode};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let connect = Connect::new(Version::V5, Utf8String::try_from("press-7")?);
+//! let mut buffer = BytesMut::new();
+//! encode(&Packet::Connect(connect.into()), Version::V5, &mut buffer)?;
+//!
+//! let mut decoder = Decoder::new(Role::Server);
+//! while let Some(packet) = decoder.decode(&mut buffer)? {
+//!     assert!(matches!(packet, Packet::Connect(connect) if connect.client_id == "press-7"));
+//! }
+//! assert_eq!(decoder.version(), Some(Version::V5));
+//! # Ok(())
+//! # }
+//! ```
 #![no_std]
 #![deny(clippy::wildcard_enum_match_arm, clippy::iter_over_hash_type, clippy::as_conversions)]
 

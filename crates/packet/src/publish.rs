@@ -67,6 +67,8 @@ impl Publish {
     pub fn payload_format_valid(&self) -> bool {
         !self.properties.payload_is_utf8() || str::from_utf8(&self.payload).is_ok()
     }
+
+    // Inlined for the reason given at the decoder: one copy less on the busiest path.
     #[inline(always)]
     pub(crate) fn decode(
         flags: u8,
