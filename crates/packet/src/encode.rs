@@ -67,7 +67,10 @@ pub enum EncodeError {
     PasswordWithoutUserName,
 }
 
-/// Appends the packet to `out`.
+/// Appends the packet to `out`, in the form of `version`; a CONNECT has its own version, and uses that.
+///
+/// # Errors
+/// The packet has no form in that version; `out` is as before.
 pub fn encode(packet: &Packet, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
     encode_up_to(packet, version, MAX_PACKET_SIZE, out)
 }

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use quartet_packet::{
     DecodeError, Decoder, Packet, Problem, Property, ReasonCode, Role,
     Version::{self, V3_1, V3_1_1, V5},
+    encode,
 };
 use wire::{binary, block, client_reads, connect, decoder, decoder_for, frame, join, server_reads};
 
@@ -353,4 +354,23 @@ fn a_payload_is_a_slice_of_what_was_read() {
         assert!(span.contains(&part.as_ptr()));
     }
     assert!(!span.contains(&topic.detach().as_bytes().as_ptr()));
+}
+
+#[test]
+fn every_subscription_options_byte_is_judged() {
+    for options in 0..=255_u8 {
+        let old = frame(0x82, &join(&[&[0, 1], &binary(b"t"), &[options]]));
+        assert_eq!(server_reads(V3_1_1, &old).is_ok(), options < 3, "{options:#010b}");
+        let new = frame(0x82, &join(&[&[0, 1, 0], &binary(b"t"), &[options]]));
+        let legal = options & 0xC0 == 0 && options & 0x03 != 3 && options & 0x30 != 0x30;
+        match server_reads(V5, &new) {
+            Ok(Some(packet)) if legal => {
+                let mut bytes = BytesMut::new();
+                encode(&packet, V5, &mut bytes).unwrap();
+                assert_eq!(bytes, new);
+            }
+            Err(_) if !legal => {}
+            other => panic!("{options:#010b}: {other:?}"),
+        }
+    }
 }
