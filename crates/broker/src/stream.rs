@@ -72,7 +72,8 @@ impl Streams {
         let Some(stream) =
             self.by_node.get_mut(&origin.node).filter(|stream| stream.alive && stream.boot == origin.boot)
         else {
-            if weaknesses.ignores_boots() {
+            let forgotten = weaknesses.forgets_boots() && !self.by_node.contains_key(&origin.node);
+            if weaknesses.ignores_boots() || forgotten {
                 let (boot, alive, cursor) = (origin.boot, true, number);
                 self.by_node.insert(origin.node, Stream { boot, alive, cursor });
                 return Admission::Next;
@@ -90,24 +91,29 @@ impl Streams {
     }
 
     /// NodeUp: boot and cursor change in one step.
-    pub(crate) fn begin(&mut self, origin: Origin) -> Begun {
+    pub(crate) fn begin(&mut self, origin: Origin, weaknesses: Weaknesses) -> Begun {
         let before = self.by_node.get(&origin.node).copied();
-        if before.is_some_and(|stream| stream.boot >= origin.boot) {
+        let reopened =
+            |stream: Stream| weaknesses.reopens_boots() && stream.boot == origin.boot && !stream.alive;
+        if before.is_some_and(|stream| stream.boot >= origin.boot && !reopened(stream)) {
             return Begun::Stale;
         }
         let fresh = Stream { boot: origin.boot, alive: true, cursor: Number(0) };
         self.by_node.insert(origin.node, fresh);
         let ended = before
-            .filter(|stream| stream.alive)
+            .filter(|stream| stream.alive && !weaknesses.keeps_earlier_boots())
             .map(|stream| Origin { node: origin.node, boot: stream.boot });
         Begun::Alive { ended }
     }
 
     /// NodeDown: true if that boot lived until now.
-    pub(crate) fn end(&mut self, origin: Origin) -> bool {
+    pub(crate) fn end(&mut self, origin: Origin, weaknesses: Weaknesses) -> bool {
         match self.by_node.get_mut(&origin.node) {
             Some(stream) if stream.alive && stream.boot == origin.boot => {
                 stream.alive = false;
+                if weaknesses.forgets_boots() {
+                    self.by_node.remove(&origin.node);
+                }
                 true
             }
             Some(_) | None => false,

@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use quartet_packet::{PacketId, TopicFilter, Utf8String, Version};
 
-use crate::{Broker, ConnectionId, InflightMessage, Principal, SessionSlot, Subscription, Timestamp};
+use crate::{
+    Broker, ConnectionId, InflightMessage, LogIndex, Principal, SessionSlot, Subscription, Timestamp,
+};
 
 /// One session as `session show` needs it: handshakes one by one, the queue in numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct SessionView {
     pub version: Version,
     /// Its owner, if its boot lives.
     pub connection: Option<ConnectionId>,
+    /// Where the last CONNECT of this client id was applied: since when the owner owns it.
+    pub last_connect: LogIndex,
     /// Session Expiry Interval in force, in seconds; `u32::MAX` never.
     pub session_expiry: u32,
     /// While detached: when it ends.
@@ -40,11 +44,14 @@ pub struct SessionView {
 }
 
 impl Broker {
-    /// The living session of a client.
+    /// The living session of a client; one whose time has come is not, though left-over work may still find it.
     #[must_use]
     pub fn session(&self, client_id: &str) -> Option<SessionView> {
         let slot = self.sessions.find(client_id.as_bytes())?;
         let session = self.sessions.get(slot)?;
+        if session.expired(self.time) {
+            return None;
+        }
         let outbound = &session.outbound;
         let inflight = outbound.inflight().iter();
         let mut inflight: Vec<_> = inflight.map(|(id, message)| (*id, message.clone())).collect();
@@ -56,6 +63,7 @@ impl Broker {
             principal: session.principal.clone(),
             version: session.version,
             connection: self.live(session),
+            last_connect: session.last_connect,
             session_expiry: session.session_expiry,
             expires_at: session.expires_at,
             window: outbound.window(),

@@ -13,7 +13,7 @@ pub struct NodeDown {
 
 impl NodeDown {
     pub(crate) fn apply(self, broker: &mut Broker, effects: &mut Vec<Effect>) {
-        if broker.streams.end(self.origin) {
+        if broker.streams.end(self.origin, broker.weaknesses()) {
             broker.end_boot(self.origin, effects);
         }
     }

@@ -14,7 +14,7 @@ pub struct NodeUp {
 
 impl NodeUp {
     pub(crate) fn apply(self, broker: &mut Broker, effects: &mut Vec<Effect>) {
-        match broker.streams.begin(self.origin) {
+        match broker.streams.begin(self.origin, broker.weaknesses()) {
             Begun::Stale | Begun::Alive { ended: None } => {}
             Begun::Alive { ended: Some(ended) } => broker.end_boot(ended, effects),
         }
