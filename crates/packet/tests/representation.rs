@@ -5,7 +5,7 @@ mod wire;
 
 use bytes::{Bytes, BytesMut};
 use quartet_packet::{
-    DecodeError, Decoder, Packet, Problem, Property, ReasonCode, Role,
+    DecodeError, Decoder, Packet, PacketType, Problem, Property, ReasonCode, Role,
     Version::{self, V3_1, V3_1_1, V5},
     encode,
 };
@@ -373,4 +373,36 @@ fn every_subscription_options_byte_is_judged() {
             other => panic!("{options:#010b}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn every_connack_of_two_bytes_is_judged() {
+    for version in Version::ALL {
+        for flags in 0..=255_u8 {
+            for code in 0..=255_u8 {
+                let block: &[u8] = if version == V5 { &[0] } else { &[] };
+                let read = client_reads(version, &frame(0x20, &join(&[&[flags, code], block])));
+                let known = match version {
+                    V3_1 | V3_1_1 => code <= 5,
+                    V5 => ReasonCode::from_u8(code).is_some_and(|c| c.allowed_in(PacketType::ConnAck)),
+                };
+                // 3.1 has no session present and reserves the flags; later an error goes with none.
+                let right = version == V3_1 || flags == 0 || (flags == 1 && code == 0);
+                assert_eq!(read.is_ok(), known && right, "{version:?} {flags:#x} {code:#x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_auth_that_says_something_names_its_method() {
+    let method = join(&[&[0x15], &binary(b"m")]);
+    let data = join(&[&[0x16], &binary(b"d")]);
+    let read = |body: &[u8]| server_reads(V5, &frame(0xF0, body)).map_err(|error| error.problem);
+    for body in [vec![], vec![0, 0], join(&[&[0x18], &block(&join(&[&method, &data]))])] {
+        assert!(matches!(read(&body), Ok(Some(Packet::Auth(_)))), "{body:x?}");
+    }
+    assert_eq!(read(&[0x18, 0]), Err(Problem::NoAuthenticationMethod));
+    assert_eq!(read(&join(&[&[0], &block(&data)])), Err(Problem::NoAuthenticationMethod));
+    assert!(matches!(read(&[0]), Err(Problem::CutShort { .. })));
 }
