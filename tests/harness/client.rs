@@ -1,6 +1,7 @@
 //! One network connection to a broker, byte for byte.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -32,6 +33,24 @@ pub enum Event {
     Closed,
     /// Nothing came in time.
     Quiet,
+}
+
+/// The broker closed a connection that was in use, or the network did: the one failure that a client which
+/// moves between nodes expects. Found in an error's chain by [`is_lost`].
+#[derive(Debug)]
+struct ConnectionLost;
+
+impl fmt::Display for ConnectionLost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection is lost")
+    }
+}
+
+impl std::error::Error for ConnectionLost {}
+
+/// Whether an error only says that a connection is lost, so that a client may go elsewhere.
+pub fn is_lost(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<ConnectionLost>())
 }
 
 /// A connection. Dropping it closes with FIN; [`reset`](Self::reset) closes with RST.
@@ -126,7 +145,7 @@ impl Client {
         self.note(format!("sent {} bytes {shown:02x?}", bytes.len()));
         match tokio::time::timeout(DEADLINE, self.stream.write_all(bytes)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(self.fault(format!("sending: {error}"))),
+            Ok(Err(error)) => Err(self.lost(&format!("sending: {error}"))),
             Err(_) => Err(self.fault("the broker does not take our bytes".to_owned())),
         }
     }
@@ -185,7 +204,7 @@ impl Client {
     pub async fn receive(&mut self) -> Result<Packet> {
         match self.next(DEADLINE).await? {
             Event::Packet(packet) => Ok(packet),
-            Event::Closed => Err(self.fault("the broker closed while a packet was awaited".to_owned())),
+            Event::Closed => Err(self.lost("the broker closed while a packet was awaited")),
             Event::Quiet => Err(self.fault("no packet came in time".to_owned())),
         }
     }
@@ -205,7 +224,7 @@ impl Client {
                 Event::Packet(packet) if wanted(&packet) => return Ok(packet),
                 Event::Packet(packet) => self.set_aside.push_back(packet),
                 Event::Closed => {
-                    return Err(self.fault(format!("the broker closed while {what} was awaited")));
+                    return Err(self.lost(&format!("the broker closed while {what} was awaited")));
                 }
                 Event::Quiet => return Err(self.fault(format!("{what} did not come in time"))),
             }
@@ -367,6 +386,11 @@ impl Client {
     /// An error with the story of this connection.
     pub fn fault(&self, what: String) -> anyhow::Error {
         anyhow!("{what}\n{}", self.story())
+    }
+
+    /// The error of a connection that is lost, with its story.
+    pub(crate) fn lost(&self, what: &str) -> anyhow::Error {
+        anyhow::Error::new(ConnectionLost).context(format!("{what}\n{}", self.story()))
     }
 
     fn story(&self) -> String {

@@ -53,10 +53,12 @@ pub struct PortBlock {
 }
 
 impl PortBlock {
-    /// Ports in a block: clients, nodes, their peers, and room.
-    const SIZE: u16 = 32;
-    /// Below the ports that the kernel gives to outgoing connections (32,768 and up).
-    const RANGE: std::ops::Range<u16> = 12_000..32_000;
+    /// Ports in a block: clients, nodes, and room.
+    const SIZE: u16 = 16;
+    /// The nodes' peers are so many ports above.
+    const PEERS: u16 = 1000;
+    /// Below the ports that the kernel gives to outgoing connections (32,768 and up), the peers' included.
+    const RANGE: std::ops::Range<u16> = 12_000..31_000;
 
     /// Takes a block that nobody has.
     ///
@@ -69,8 +71,9 @@ impl PortBlock {
             let first = Self::RANGE.start + rand::random::<u16>() % blocks * Self::SIZE;
             // Tests agree on who owns a block by a port of an address that nothing else uses.
             let Ok(owner) = TcpListener::bind((Ipv4Addr::new(127, 255, 0, 1), first)) else { continue };
-            let free = (first..first + Self::SIZE)
-                .all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
+            let peers = first + Self::PEERS;
+            let mut ports = (first..first + Self::SIZE).chain(peers..peers + Self::SIZE);
+            let free = ports.all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
             if free {
                 return Ok(Self { first, _owner: owner });
             }

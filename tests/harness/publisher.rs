@@ -190,9 +190,13 @@ impl Publisher {
     /// As [`read`](Self::read).
     pub async fn read_within(&mut self, limit: Duration) -> Result<Option<(u16, Option<Step>)>> {
         let packet = match self.client()?.next(limit).await? {
+            Event::Packet(Packet::Disconnect { code }) => {
+                let what = format!("the broker disconnects with 0x{code:02x}");
+                return Err(self.client()?.lost(&what));
+            }
             Event::Packet(packet) => packet,
             Event::Quiet => return Ok(None),
-            Event::Closed => return Err(self.client()?.fault("the broker closed".to_owned())),
+            Event::Closed => return Err(self.client()?.lost("the broker closed")),
         };
         self.judge(&packet)
             .map(Some)

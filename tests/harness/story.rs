@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::future::Future;
 use std::io::Write as _;
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -54,7 +53,10 @@ pub fn tell(words: impl Display) {
     drop(writeln!(std::io::stderr(), "{words}"));
 }
 
-/// Asks until the answer is `Some`, pausing between, or fails when `limit` has passed.
+/// Longest pause between two questions of [`eventually`].
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Asks until the answer is `Some`, with growing pauses between, or fails when `limit` has passed.
 ///
 /// # Errors
 ///
@@ -64,6 +66,7 @@ where
     F: Future<Output = Result<Option<T>>>,
 {
     let until = Instant::now() + limit;
+    let mut pause = Duration::from_millis(10);
     loop {
         let last = match question().await {
             Ok(Some(answer)) => return Ok(answer),
@@ -76,23 +79,12 @@ where
                 last.map_or_else(|| anyhow::anyhow!(what.clone()), |error| error.context(what.clone()))
             );
         }
-        tokio::time::sleep(Duration::from_millis(25)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
 }
 
-/// A size of a test that the long run sets through the environment.
-///
-/// # Errors
-///
-/// A value that is not a number.
-pub fn size_from_environment<T: FromStr>(variable: &str, usual: T) -> Result<T>
-where
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    match std::env::var(variable) {
-        Ok(value) => {
-            value.parse().with_context(|| format!("in the environment variable {variable}=`{value}`"))
-        }
-        Err(_) => Ok(usual),
-    }
+/// A size of a test: the usual one, or the larger one of the long runs (`QUARTET_LONG=1`).
+pub fn size(usual: u64, long: u64) -> u64 {
+    if std::env::var_os("QUARTET_LONG").is_some() { long } else { usual }
 }

@@ -62,6 +62,8 @@ pub struct Subscriber {
     /// PUBREL read since the last connect for identifiers that are not held.
     repeated_releases: Vec<u16>,
     most_unfinished: usize,
+    /// Packet identifier and DUP of each PUBLISH at QoS 1 and 2 of this connection.
+    publishes: Vec<(u16, bool)>,
 }
 
 impl Subscriber {
@@ -76,6 +78,7 @@ impl Subscriber {
             next_id: 1,
             repeated_releases: Vec::new(),
             most_unfinished: 0,
+            publishes: Vec::new(),
         }
     }
 
@@ -109,6 +112,11 @@ impl Subscriber {
         self.most_unfinished
     }
 
+    /// Packet identifier and DUP of each PUBLISH at QoS 1 and 2 of this connection, in order.
+    pub fn publishes(&self) -> &[(u16, bool)] {
+        &self.publishes
+    }
+
     /// PUBRELs of this connection for identifiers that this subscriber had done with.
     pub fn repeated_releases(&self) -> &[u16] {
         &self.repeated_releases
@@ -128,6 +136,7 @@ impl Subscriber {
         self.client = Some(client);
         self.connected_before = true;
         self.repeated_releases.clear();
+        self.publishes.clear();
         Ok(())
     }
 
@@ -163,9 +172,13 @@ impl Subscriber {
     /// As [`read`](Self::read).
     pub async fn read_within(&mut self, limit: Duration) -> Result<Option<u16>> {
         let packet = match self.client()?.next(limit).await? {
+            Event::Packet(Packet::Disconnect { code }) => {
+                let what = format!("the broker disconnects with 0x{code:02x}");
+                return Err(self.client()?.lost(&what));
+            }
             Event::Packet(packet) => packet,
             Event::Quiet => return Ok(None),
-            Event::Closed => return Err(self.client()?.fault("the broker closed".to_owned())),
+            Event::Closed => return Err(self.client()?.lost("the broker closed")),
         };
         let shown = packet.to_string();
         match self.judge(packet) {
@@ -193,6 +206,9 @@ impl Subscriber {
 
     fn judge_publish(&mut self, publish: Publish) -> Result<u16> {
         let Publish { dup, qos, topic, id, payload, .. } = publish;
+        if let Some(id) = id {
+            self.publishes.push((id, dup));
+        }
         if let Some(handshake) = id.and_then(|id| self.handshakes.get(&id)) {
             let same = (handshake.qos, &handshake.topic, &handshake.payload) == (qos, &topic, &payload);
             ensure!(same, "another message under an identifier that is not released [MQTT-2.2.1-4]");
