@@ -137,3 +137,57 @@ impl Streams {
         self.by_node.insert(node, stream).is_none()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: fn() -> Weaknesses = Weaknesses::default;
+
+    fn origin(boot: u64) -> Origin {
+        Origin { node: NodeId(1), boot: Boot(boot) }
+    }
+
+    #[test]
+    fn numbers_are_taken_once_and_in_order() {
+        let mut streams = Streams::default();
+        assert_eq!(streams.begin(origin(1), NONE()), Begun::Alive { ended: None });
+        let mut admit = |number| streams.admit(origin(1), Number(number), NONE());
+        assert_eq!(admit(0), Admission::Repeated);
+        assert_eq!(admit(2), Admission::Gap);
+        assert_eq!(admit(1), Admission::Next);
+        assert_eq!(admit(1), Admission::Repeated);
+        assert_eq!(admit(3), Admission::Gap);
+        assert_eq!(admit(2), Admission::Next);
+        assert_eq!(admit(u64::MAX), Admission::Gap);
+    }
+
+    #[test]
+    fn unknown_ended_and_older_boots_are_not_alive() {
+        let mut streams = Streams::default();
+        let number = Number(1);
+        assert_eq!(streams.admit(origin(1), number, NONE()), Admission::NotAlive);
+        assert!(!streams.end(origin(1), NONE()), "a boot nobody heard of does not end");
+        streams.begin(origin(5), NONE());
+        assert_eq!(streams.admit(origin(4), number, NONE()), Admission::NotAlive);
+        assert_eq!(streams.admit(origin(6), number, NONE()), Admission::NotAlive);
+        assert!(!streams.end(origin(4), NONE()) && !streams.end(origin(6), NONE()));
+        assert!(streams.end(origin(5), NONE()) && !streams.end(origin(5), NONE()), "once");
+        assert_eq!(streams.admit(origin(5), number, NONE()), Admission::NotAlive);
+        assert_eq!(streams.begin(origin(5), NONE()), Begun::Stale, "never reopened");
+        assert_eq!(streams.begin(origin(6), NONE()), Begun::Alive { ended: None });
+    }
+
+    #[test]
+    fn a_higher_boot_ends_the_earlier_one_and_starts_at_1() {
+        let mut streams = Streams::default();
+        streams.begin(origin(1), NONE());
+        streams.admit(origin(1), Number(1), NONE());
+        let ended = Some(origin(1));
+        assert_eq!(streams.begin(origin(3), NONE()), Begun::Alive { ended });
+        assert_eq!(streams.begin(origin(2), NONE()), Begun::Stale, "late");
+        assert_eq!(streams.begin(origin(3), NONE()), Begun::Stale, "repeated");
+        assert_eq!(streams.admit(origin(3), Number(2), NONE()), Admission::Gap);
+        assert_eq!(streams.admit(origin(3), Number(1), NONE()), Admission::Next);
+    }
+}

@@ -97,3 +97,57 @@ impl Votes {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INDEX: LogIndex = LogIndex(7);
+    const VOTERS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
+
+    fn verdict(votes: &[(u64, u64)]) -> DigestVerdict {
+        let mut state = Votes::default();
+        for (node, digest) in votes {
+            state.record(NodeId(*node), INDEX, *digest);
+        }
+        state.verdict(INDEX, &VOTERS)
+    }
+
+    #[test]
+    fn a_majority_of_the_voters_decides() {
+        assert_eq!(verdict(&[]), DigestVerdict::Waiting);
+        assert_eq!(verdict(&[(1, 5)]), DigestVerdict::Waiting);
+        assert_eq!(verdict(&[(1, 5), (2, 6)]), DigestVerdict::Waiting);
+        assert_eq!(verdict(&[(1, 5), (2, 5)]), DigestVerdict::Agreed(5));
+        assert_eq!(verdict(&[(1, 5), (2, 6), (3, 7)]), DigestVerdict::Split);
+        let minority = DigestVerdict::Minority { majority: 5, differing: Vec::from([NodeId(2)]) };
+        assert_eq!(verdict(&[(1, 5), (2, 6), (3, 5)]), minority);
+    }
+
+    #[test]
+    fn a_learner_has_no_vote_and_may_still_differ() {
+        assert_eq!(verdict(&[(1, 5), (9, 5)]), DigestVerdict::Waiting);
+        let minority = DigestVerdict::Minority { majority: 5, differing: Vec::from([NodeId(9)]) };
+        assert_eq!(verdict(&[(1, 5), (3, 5), (9, 6)]), minority);
+    }
+
+    #[test]
+    fn the_first_word_counts() {
+        assert_eq!(verdict(&[(1, 5), (1, 6), (2, 5)]), DigestVerdict::Agreed(5));
+    }
+
+    #[test]
+    fn only_the_newest_indexes_are_kept() {
+        let mut votes = Votes::default();
+        for index in 1..=100 {
+            votes.record(NodeId(1), LogIndex(index), 5);
+            votes.record(NodeId(1), LogIndex(1), 5);
+        }
+        assert_eq!(votes.iter().count(), INDEXES_KEPT);
+        assert_eq!(votes.newest(), Some(LogIndex(100)));
+        for node in 1..1_000 {
+            votes.record(NodeId(node), LogIndex(100), 5);
+        }
+        assert_eq!(votes.iter().count(), INDEXES_KEPT - 1 + VOTES_KEPT);
+    }
+}

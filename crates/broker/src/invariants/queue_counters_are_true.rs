@@ -1,8 +1,9 @@
-//! A queue's count of bytes is the sum of its items.
+//! A queue's counts are those of its items.
 
 use alloc::format;
 
 use super::{Invariant, Violation, require};
+use crate::digest::length;
 use crate::{Broker, QueueItem};
 
 /// See the file.
@@ -12,8 +13,10 @@ fn check(broker: &Broker) -> Result<(), Violation> {
     for (slot, session) in broker.sessions.iter() {
         let queue = session.outbound.queue();
         let bytes: u64 = queue.iter().map(QueueItem::size).sum();
-        require(bytes == queue.bytes(), INVARIANT.id, || {
-            format!("{slot:?} counts {} bytes and holds {bytes}", queue.bytes())
+        let items = length(queue.iter().count());
+        let (counted, counted_bytes) = (queue.len(), queue.bytes());
+        require((items, bytes) == (counted, counted_bytes), INVARIANT.id, || {
+            format!("{slot:?} counts {counted} items of {counted_bytes} bytes, holds {items} of {bytes}")
         })?;
     }
     Ok(())

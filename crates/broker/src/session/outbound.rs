@@ -110,7 +110,7 @@ impl Outbound {
         }
     }
 
-    /// A new connection: sends again what is unfinished, as far as its window goes.
+    /// A new connection: sends again what is unfinished, as far as its window goes. The one before is detached.
     pub(crate) fn resume(
         &mut self,
         window: u16,
@@ -118,7 +118,6 @@ impl Outbound {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        self.detach();
         self.window = window;
         let mut order: Vec<(u64, PacketId)> = Vec::with_capacity(self.inflight.len());
         let mut released = 0_u64;

@@ -1,6 +1,7 @@
 //! What waits for a place in a session's window: the queue, in the order things were published.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use quartet_packet::QoS;
@@ -84,12 +85,19 @@ impl QueueItem {
     }
 }
 
+/// Items in one chunk: what the first change of a queue after a freeze copies at most, some twenty kilobytes.
+const CHUNK: usize = 256;
+
 /// A session's queue, with its counters. Bounded by `Settings::maximum_queued_messages` and `maximum_queued_bytes`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// It lies in shared chunks, none of them empty, so that a frozen session with a hundred thousand items shares all but
+/// its two ends with the living one.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
     /// Items that ever left: the place of the first item among all that ever came.
     passed: u64,
-    items: VecDeque<QueueItem>,
+    chunks: VecDeque<Arc<VecDeque<QueueItem>>>,
+    len: u64,
     bytes: u64,
     digest: u64,
 }
@@ -104,29 +112,38 @@ impl Queue {
     }
 
     pub(crate) fn push(&mut self, item: QueueItem) {
+        self.digest ^= element(self.passed + self.len, &item);
         self.bytes += item.size();
-        self.digest ^= element(self.passed + self.len(), &item);
-        self.items.push_back(item);
+        self.len += 1;
+        match self.chunks.back_mut() {
+            Some(chunk) if chunk.len() < CHUNK => Arc::make_mut(chunk).push_back(item),
+            Some(_) | None => self.chunks.push_back(Arc::new(VecDeque::from([item]))),
+        }
     }
 
     pub(crate) fn pop(&mut self) -> Option<QueueItem> {
-        let item = self.items.pop_front()?;
-        self.bytes -= item.size();
+        let chunk = Arc::make_mut(self.chunks.front_mut()?);
+        let item = chunk.pop_front()?;
+        if chunk.is_empty() {
+            self.chunks.pop_front();
+        }
         self.digest ^= element(self.passed, &item);
+        self.bytes -= item.size();
+        self.len -= 1;
         self.passed += 1;
         Some(item)
     }
 
     pub(crate) fn front(&self) -> Option<&QueueItem> {
-        self.items.front()
+        self.chunks.front()?.front()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.len == 0
     }
 
     pub(crate) fn len(&self) -> u64 {
-        length(self.items.len())
+        self.len
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -138,7 +155,7 @@ impl Queue {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &QueueItem> {
-        self.items.iter()
+        self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
 
     pub(crate) fn digest(&self) -> u64 {
@@ -151,9 +168,70 @@ impl Queue {
     }
 }
 
+/// Where the chunks are cut says nothing.
+impl PartialEq for Queue {
+    fn eq(&self, other: &Self) -> bool {
+        self.passed == other.passed && self.len == other.len && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Queue {}
+
 fn element(place: u64, item: &QueueItem) -> u64 {
     let mixer = Mixer::new(Kind::Queued).word(place).word(u64::from(item.kind()));
     match item {
         QueueItem::Message(delivery) => delivery.mix(mixer).finish(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(handle: u64) -> QueueItem {
+        QueueItem::Message(Delivery {
+            handle: MessageHandle(handle),
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            expires_at: None,
+            size: 3,
+            subscription_identifiers: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn many_chunks_are_one_queue() {
+        let mut queue = Queue::default();
+        let mut handles = 0_u64..;
+        let mut expected = 0_u64..;
+        for round in 0..6 {
+            for handle in handles.by_ref().take(300) {
+                queue.push(item(handle));
+            }
+            let frozen = queue.clone();
+            let popped = if round == 5 { 1550 } else { 50 };
+            for handle in expected.by_ref().take(popped) {
+                assert_eq!(queue.front(), Some(&item(handle)));
+                assert_eq!(queue.pop(), Some(item(handle)));
+            }
+            assert_eq!(frozen.len(), queue.len() + length(popped), "a copy stays as it was");
+            assert_eq!(queue.digest(), queue.recompute_digest());
+            assert_eq!(queue.bytes(), queue.len() * 3);
+            let rebuilt = Queue::restored(queue.passed(), queue.iter().cloned().collect());
+            assert_eq!(rebuilt, queue, "cut elsewhere, and the same");
+        }
+        assert!(queue.is_empty() && queue.pop().is_none() && queue.chunks.is_empty());
+    }
+
+    #[test]
+    fn the_interval_is_rounded_up_and_ends_on_time() {
+        let QueueItem::Message(delivery) = item(1);
+        let delivery = Delivery { expires_at: Some(Timestamp(10_000)), ..delivery };
+        assert_eq!(delivery.remaining(Timestamp(0)), Some(10));
+        assert_eq!(delivery.remaining(Timestamp(1)), Some(10));
+        assert_eq!(delivery.remaining(Timestamp(9_999)), Some(1));
+        assert_eq!(delivery.remaining(Timestamp(20_000)), Some(0));
+        assert!(!delivery.expired(Timestamp(9_999)));
+        assert!(delivery.expired(Timestamp(10_000)));
     }
 }
