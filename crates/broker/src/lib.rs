@@ -14,6 +14,34 @@
 //! ```
 //!
 //! What a node knows besides this value dies with a socket.
+//!
+//! ```
+//! use quartet_broker::{AdvanceTime, Admission, Boot, Broker, Command, Effect, LogIndex, NodeId, NodeUp, Number, Origin};
+//! use quartet_broker::{Settings, Timestamp};
+//!
+//! let mut broker = Broker::new(42, Settings::default());
+//! let mut effects: Vec<Effect> = Vec::new();
+//! let origin = Origin { node: NodeId(1), boot: Boot(1) };
+//!
+//! broker.begin_entry(LogIndex(1), Timestamp(1_000));
+//! broker.apply(Command::NodeUp(NodeUp { origin }), &mut effects); // travels without a number
+//! broker.end_entry(&mut effects);
+//!
+//! broker.begin_entry(LogIndex(2), Timestamp(2_000));
+//! assert_eq!(broker.admit(origin, Number(2)), Admission::Gap); // number 1 is missing: take nothing
+//! assert_eq!(broker.admit(origin, Number(1)), Admission::Next); // … then broker.apply(the command, …)
+//! broker.apply(Command::AdvanceTime(AdvanceTime), &mut effects);
+//! broker.end_entry(&mut effects);
+//!
+//! assert_eq!(broker.digest(), broker.recompute_digest());
+//! ```
+//!
+//! Where to look: one file a command under `command/`; the two halves of a QoS 2 handshake, drawn, in
+//! `session/inbound.rs` and `session/outbound.rs`; the numbered stream and boots, drawn, in `stream.rs`; the fence in
+//! `ownership.rs`; left-over work in `work.rs`; what must always hold in [`invariants`]; what the standard says, played,
+//! under `scripts/`. Not here: retained messages, wills, shared subscriptions (refused with 0x9E), authorization (a
+//! verdict comes with the command), bytes of messages (a store follows the effects), topic aliases and packet sizes (the
+//! front end's).
 
 #![no_std]
 #![deny(clippy::wildcard_enum_match_arm, clippy::iter_over_hash_type, clippy::as_conversions)]
@@ -33,6 +61,7 @@ mod frozen;
 pub mod invariants;
 mod message;
 mod messages;
+mod ownership;
 mod parts;
 mod routes;
 mod session;
@@ -48,7 +77,7 @@ mod votes;
 mod weaknesses;
 mod work;
 
-pub use broker::Broker;
+pub use broker::{Broker, NEWEST_BEHAVIOUR};
 pub use command::Command;
 pub use command::acknowledge::{Ack, AckKind, Acknowledge};
 pub use command::advance_time::AdvanceTime;

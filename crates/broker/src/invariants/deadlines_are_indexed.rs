@@ -7,7 +7,6 @@ use super::{Invariant, Violation, require};
 use crate::Broker;
 use crate::session::NEVER;
 
-/// See the file.
 pub(super) const INVARIANT: Invariant = Invariant { id: "deadlines-are-indexed", check };
 
 fn check(broker: &Broker) -> Result<(), Violation> {

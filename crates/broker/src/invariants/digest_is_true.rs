@@ -5,7 +5,6 @@ use alloc::format;
 use super::{Invariant, Violation, require};
 use crate::Broker;
 
-/// See the file.
 pub(super) const INVARIANT: Invariant = Invariant { id: "digest-is-true", check };
 
 fn check(broker: &Broker) -> Result<(), Violation> {

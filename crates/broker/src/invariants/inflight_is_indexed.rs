@@ -7,7 +7,6 @@ use alloc::format;
 use super::{Invariant, Violation, require};
 use crate::Broker;
 
-/// See the file.
 pub(super) const INVARIANT: Invariant = Invariant { id: "inflight-is-indexed", check };
 
 fn check(broker: &Broker) -> Result<(), Violation> {

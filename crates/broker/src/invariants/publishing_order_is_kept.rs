@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use super::{Invariant, Violation, require};
 use crate::{Broker, MessageHandle};
 
-/// See the file.
 pub(super) const INVARIANT: Invariant = Invariant { id: "publishing-order-is-kept", check };
 
 fn check(broker: &Broker) -> Result<(), Violation> {

@@ -6,7 +6,6 @@ use super::{Invariant, Violation, require};
 use crate::digest::length;
 use crate::{Broker, QueueItem};
 
-/// See the file.
 pub(super) const INVARIANT: Invariant = Invariant { id: "queue-counters-are-true", check };
 
 fn check(broker: &Broker) -> Result<(), Violation> {

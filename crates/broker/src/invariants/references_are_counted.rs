@@ -6,7 +6,6 @@ use alloc::format;
 use super::{Invariant, Violation, require};
 use crate::{Broker, QueueItem};
 
-/// See the file.
 pub(super) const INVARIANT: Invariant = Invariant { id: "references-are-counted", check };
 
 fn check(broker: &Broker) -> Result<(), Violation> {

@@ -6,7 +6,6 @@ use alloc::format;
 use super::{Invariant, Violation, require};
 use crate::Broker;
 
-/// See the file.
 pub(super) const INVARIANT: Invariant = Invariant { id: "sessions-are-found", check };
 
 fn check(broker: &Broker) -> Result<(), Violation> {

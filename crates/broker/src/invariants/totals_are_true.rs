@@ -7,7 +7,6 @@ use crate::Broker;
 use crate::digest::length;
 use crate::sessions::Totals;
 
-/// See the file.
 pub(super) const INVARIANT: Invariant = Invariant { id: "totals-are-true", check };
 
 fn check(broker: &Broker) -> Result<(), Violation> {
