@@ -66,18 +66,18 @@ impl Connect {
             }
             None => {}
         }
-        if let Some(slot) = held {
-            take_over(broker, slot, effects);
+        let Some(slot) = held else {
+            return self.begin(broker, effects);
+        };
+        // A session with expiry 0 ends with its connection, which a newcomer ends ([MQTT3-3.1.2-6]).
+        let lasts = broker.sessions.get(slot).is_some_and(|session| session.session_expiry > 0);
+        take_over(broker, slot, effects);
+        if lasts && !self.clean_start {
+            return self.attach(broker, slot, true, effects);
         }
-        match held {
-            Some(slot) if !self.clean_start => self.attach(broker, slot, true, effects),
-            Some(slot) => {
-                broker.end_session(slot);
-                broker.let_go(slot, effects);
-                self.begin(broker, effects);
-            }
-            None => self.begin(broker, effects),
-        }
+        broker.end_session(slot);
+        broker.let_go(slot, effects);
+        self.begin(broker, effects);
     }
 
     /// The session of this client id, unless it is over already and only the left-over work has not come round to it.
