@@ -40,6 +40,7 @@ mod log;
 mod mark;
 mod member;
 mod poisoned;
+mod queue;
 mod reader;
 mod shared;
 mod statistics;

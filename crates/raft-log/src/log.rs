@@ -18,12 +18,13 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::keys::{Key, META};
 use crate::poisoned::{MAX_POISONED, Poisoned};
+use crate::queue::{Done, Queue, Room, Work, queue};
 use crate::reader::LogReader;
 use crate::shared::Shared;
 use crate::statistics::{Counters, Statistics};
 use crate::tail::{Expected, Tail, cost};
 use crate::type_config::{Entry, IOFlushed, LogId, TypeConfig, Vote};
-use crate::writer::{self, Done, Queue, Room, Work, Writer};
+use crate::writer::Writer;
 
 /// Slots for small values of the crates above, numbered from 0.
 pub const SLOTS: u8 = 16;
@@ -72,7 +73,7 @@ pub(crate) fn assemble(
         counters: Counters::default(),
         _lock: checked.lock,
     });
-    let (queue, requests) = writer::queue(config.queue_bytes);
+    let (queue, requests) = queue(config.queue_bytes);
     let writer = Writer::new(Arc::clone(&shared), requests, checked.mark, write, config.batch_bytes);
     let log = RaftLog {
         handle: Arc::new(Handle {

@@ -21,9 +21,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::RwLockWriteGuard;
 use rocksdb::WriteBatch;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::codec::{encode_entry, encode_log_id, encode_number, encode_vote};
 use crate::directory::explain;
@@ -31,102 +29,12 @@ use crate::error::Error;
 use crate::keys::{Key, LOG, META};
 use crate::mark::Mark;
 use crate::poisoned::Poisoned;
+use crate::queue::{Done, Request, Requests, Work};
 use crate::shared::Shared;
-use crate::tail::Tail;
-use crate::type_config::{Entry, IOFlushed, LogId, Vote};
+use crate::type_config::LogId;
 
-/// Requests in the queue at most. Raft has a few under way, so this bites only when the disk hangs.
-const QUEUE_REQUESTS: usize = 1024;
-/// What a request counts for besides its entries.
-const REQUEST_COST: usize = 128;
 /// A sync that takes longer is worth a line in the log: elections hang on it.
 const SLOW_SYNC: Duration = Duration::from_millis(500);
-
-/// What is to be written.
-pub(crate) enum Work {
-    /// Entries, and the number that the tail gave to this request.
-    Append {
-        entries: Vec<Entry>,
-        request: u64,
-    },
-    /// Remove the entries of these indexes, at the end of the log.
-    Truncate(std::ops::Range<u64>),
-    /// Remove the entries up to here, inclusive, and what else refers to them.
-    Purge(LogId),
-    Vote(Vote),
-    Put {
-        key: Key,
-        value: Vec<u8>,
-    },
-}
-
-/// Whom to tell when it is on disk.
-pub(crate) enum Done {
-    Nobody,
-    Flushed(IOFlushed),
-    Waiter(oneshot::Sender<Result<(), Error>>),
-}
-
-struct Request {
-    work: Work,
-    done: Done,
-    /// Given back when the request is on disk: what is not yet there is what is bounded.
-    _room: OwnedSemaphorePermit,
-}
-
-/// The bounded way to the writer.
-pub(crate) struct Queue {
-    sender: mpsc::Sender<Request>,
-    room: Arc<Semaphore>,
-    bytes: usize,
-}
-
-/// Room for one request.
-pub(crate) struct Room<'a> {
-    permit: mpsc::Permit<'a, Request>,
-    room: OwnedSemaphorePermit,
-}
-
-/// The writer's end of the queue.
-pub(crate) struct Requests(mpsc::Receiver<Request>);
-
-pub(crate) fn queue(bytes: usize) -> (Queue, Requests) {
-    let (sender, receiver) = mpsc::channel(QUEUE_REQUESTS);
-    let bytes = bytes.min(Semaphore::MAX_PERMITS);
-    let room = Arc::new(Semaphore::new(bytes));
-    let queue = Queue { sender, room, bytes };
-    (queue, Requests(receiver))
-}
-
-impl Queue {
-    /// Waits for room for a request of `bytes`; one larger than the whole queue waits for all of it.
-    pub(crate) async fn room(&self, bytes: usize, shared: &Shared) -> Result<Room<'_>, Error> {
-        let cost = bytes.saturating_add(REQUEST_COST).min(self.bytes);
-        if self.room.available_permits() < cost || self.sender.capacity() == 0 {
-            shared.counters.queue_full();
-        }
-        let cost = u32::try_from(cost).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).acquire_many_owned(cost).await;
-        let (Ok(room), Ok(permit)) = (room, self.sender.reserve().await) else {
-            return Err(shared.writer_gone());
-        };
-        Ok(Room { permit, room })
-    }
-}
-
-impl Room<'_> {
-    /// Queues the request. The tail is held locked, so that queue and tail have one order.
-    pub(crate) fn send(self, _tail: &RwLockWriteGuard<'_, Tail>, work: Work, done: Done) {
-        let Self { permit, room } = self;
-        permit.send(Request { work, done, _room: room });
-    }
-
-    /// Queues a request that does not touch the tail.
-    pub(crate) fn put(self, work: Work, done: Done) {
-        let Self { permit, room } = self;
-        permit.send(Request { work, done, _room: room });
-    }
-}
 
 /// The state of the writer thread.
 pub(crate) struct Writer {
@@ -174,7 +82,7 @@ impl Writer {
     /// Writes until every [`Queue`] is gone, then what is left, then ends.
     pub(crate) fn run(mut self) {
         let alarm = Alarm(Arc::clone(&self.shared));
-        while let Some(first) = self.requests.0.blocking_recv() {
+        while let Some(first) = self.requests.wait() {
             self.commit(first);
         }
         self.leave();
@@ -183,20 +91,20 @@ impl Writer {
 
     /// One group: `first` and all that waits behind it, up to the bound on a batch.
     fn commit(&mut self, first: Request) {
-        let mut size = self.size(&first);
+        let mut size = first.size();
         let mut group = vec![first];
         while size < self.batch_bytes {
-            let Ok(next) = self.requests.0.try_recv() else {
+            let Some(next) = self.requests.next() else {
                 break;
             };
-            size += self.size(&next);
+            size += next.size();
             group.push(next);
         }
         let outcome = match self.shared.failure() {
             Some(error) => Err(error),
             None => self.write(&group),
         };
-        for Request { work, done, _room } in group {
+        for Request { work, done, .. } in group {
             if let (Work::Vote(vote), Ok(())) = (work, &outcome) {
                 *self.shared.vote.write() = Some(vote);
             }
@@ -211,10 +119,6 @@ impl Writer {
                 }
             }
         }
-    }
-
-    fn size(&self, request: &Request) -> usize {
-        request._room.num_permits()
     }
 
     fn write(&mut self, group: &[Request]) -> Result<(), Error> {

@@ -6,14 +6,16 @@ use bytes::Bytes;
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 use openraft::type_config::TypeConfigExt;
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::identity::Identity;
 use crate::log::{RaftLog, assemble};
+use crate::queue::REQUEST_COST;
 use crate::tail::cost;
-use crate::type_config::{EntryPayload, TypeConfig};
+use crate::type_config::{Entry, EntryPayload, IOFlushed, TypeConfig, Vote};
 
 type Flushed = oneshot::Receiver<Result<(), std::io::Error>>;
 
@@ -114,7 +116,7 @@ async fn the_committed_marker_waits_for_its_entries_and_needs_no_sync() {
     // One request a batch: entry 0 is written while the marker already says 1.
     writer.batch_bytes = 1;
     for expected in [false, true] {
-        let next = writer.requests.0.try_recv().ok().unwrap();
+        let next = writer.requests.next().unwrap();
         writer.commit(next);
         assert_eq!(on_disk(&writer), expected);
     }

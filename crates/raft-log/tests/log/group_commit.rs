@@ -1,7 +1,7 @@
 //! Group commit as Raft drives it: it appends on, while the disk syncs. (That all which waits is one
 //! write is shown exactly by the unit tests of the writer, which start it by hand.)
 
-use openraft::storage::RaftLogStorage;
+use openraft::storage::{RaftLogReader, RaftLogStorage};
 use quartet_raft_log::Vote;
 
 use crate::setup::{append, directory, entry, reopen};
@@ -31,9 +31,12 @@ async fn many_appends_share_few_syncs() {
 async fn a_vote_comes_after_what_was_appended_before() {
     let dir = directory();
     let mut log = reopen(dir.path());
+    let mut reader = log.get_log_reader().await;
     for index in 0..100 {
         let mut flushed = append(&mut log, vec![entry(1, index, 40)]).await;
-        log.save_vote(&Vote::new(index + 2, 1)).await.unwrap();
+        let vote = Vote::new(index + 2, 1);
+        log.save_vote(&vote).await.unwrap();
         assert!(flushed.try_recv().unwrap().is_ok());
+        assert_eq!(reader.read_vote().await.unwrap(), Some(vote));
     }
 }
