@@ -134,7 +134,7 @@ fn paho_across_the_death_of_a_node() -> Result<()> {
         let port = dev.address().port().to_string();
         for (version, victim) in [("311", 1), ("5", 2)] {
             let mut command = Command::new(&python);
-            command.arg(source.join("clients/paho.py")).args(["127.0.0.1", &port, version, COUNT]);
+            command.arg(source.join("clients/through_paho.py")).args(["127.0.0.1", &port, version, COUNT]);
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
             let mut paho = command.spawn()?;
             let mut lines = BufReader::new(paho.stdout.take().context("no stdout")?).lines();

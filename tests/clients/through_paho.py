@@ -1,6 +1,6 @@
 """Two paho clients, a publisher and a subscriber, through the address given.
 
-    paho.py HOST PORT VERSION COUNT
+    through_paho.py HOST PORT VERSION COUNT
 
 VERSION is 311 or 5. The subscriber's session is kept; half-way both lose their connection (the test may kill a
 node meanwhile) and come back by paho's own reconnect. Every message must arrive, in order; at QoS 2 exactly once.
@@ -11,12 +11,14 @@ import collections
 import socket
 import sys
 import threading
+import time
 import uuid
 
 import paho.mqtt.client as mqtt
 
 HOST, PORT, VERSION, COUNT = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 LIMIT = 60
+PACE = 0.005  # seconds between messages, so that the cut falls into the middle of handshakes
 
 
 def client(role, kept):
@@ -51,7 +53,7 @@ def cut(made):
 def main():
     topic = f"paho/{uuid.uuid4().hex[:8]}"
     came = collections.defaultdict(list)
-    subscribed, done = threading.Event(), threading.Event()
+    subscribed, connected, done = threading.Event(), threading.Event(), threading.Event()
 
     def on_message(_client, _data, message):
         came[message.topic].append(int(message.payload))
@@ -67,11 +69,15 @@ def main():
         sys.exit("no SUBACK came")
 
     publisher = client("pub", kept=True)
+    publisher.on_connect = lambda *_: connected.set()
     connect(publisher, kept=True)
+    if not connected.wait(LIMIT):
+        sys.exit("no CONNACK came")
     sent = []
     for number in range(COUNT):
         for qos in (0, 1, 2):
             sent.append(publisher.publish(f"{topic}/{qos}", str(number), qos))
+        time.sleep(PACE)
         if number == COUNT // 2:
             print("half", flush=True)
             cut(publisher)
