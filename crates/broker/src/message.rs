@@ -23,6 +23,15 @@ pub struct Message {
     pub payload: Bytes,
 }
 
+impl Message {
+    /// Bytes of topic, properties and payload: what it counts towards a queue's limit.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        let bytes = self.topic.as_bytes().len() + self.properties.as_bytes().len() + self.payload.len();
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+}
+
 /// Names a stored [`Message`] in the replicated state. Counts up, is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageHandle(pub u64);

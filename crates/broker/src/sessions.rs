@@ -27,8 +27,8 @@ pub(crate) struct Totals {
     pub(crate) subscriptions: u64,
 }
 
-/// What the look-ups depend on.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What the look-ups depend on; the default is that of no session.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Facets {
     connection: Option<ConnectionId>,
     expires_at: Option<Timestamp>,
@@ -199,17 +199,10 @@ impl Sessions {
         };
         self.digest ^= held.element;
         self.free.insert(slot);
-        let nothing = Facets {
-            connection: None,
-            expires_at: None,
-            ending: false,
-            unpumped: false,
-            totals: Totals::default(),
-        };
         if !held.session.ending {
             self.by_client.remove(&held.session.client_id);
         }
-        self.follow(slot, Facets::of(&held.session), nothing);
+        self.follow(slot, Facets::of(&held.session), Facets::default());
         // Free slots at the end are given back, so that the slab is as long as its last session needs.
         while let Some(None) = self.slots.last() {
             self.slots.pop();
@@ -264,14 +257,7 @@ impl Sessions {
         }
         let facets = Facets::of(&session);
         self.slots[place(slot)] = Some(Slot { session: Arc::new(session), element });
-        let nothing = Facets {
-            connection: None,
-            expires_at: None,
-            ending: false,
-            unpumped: false,
-            totals: Totals::default(),
-        };
-        self.follow(slot, nothing, facets);
+        self.follow(slot, Facets::default(), facets);
     }
 
     fn follow(&mut self, slot: SessionSlot, before: Facets, after: Facets) {

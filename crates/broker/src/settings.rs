@@ -12,7 +12,7 @@ pub struct Settings {
     pub maximum_inflight: u16,
     /// Most messages queued for one session; beyond, the newest is not enqueued for it, and counted.
     pub maximum_queued_messages: u32,
-    /// Most payload and topic bytes queued for one session.
+    /// Most bytes of topics, properties and payloads queued for one session.
     pub maximum_queued_bytes: u64,
     /// Longest Session Expiry Interval in seconds; `u32::MAX` lets sessions live for ever.
     pub maximum_session_expiry: u32,

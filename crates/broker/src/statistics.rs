@@ -34,7 +34,7 @@ pub struct Statistics {
     pub ending: u64,
     /// Messages in all queues.
     pub queued_messages: u64,
-    /// Their payloads and topics, counted once for every queue, in bytes.
+    /// Their topics, properties and payloads, counted once for every queue, in bytes.
     pub queued_bytes: u64,
     /// Identifiers in use towards clients.
     pub inflight: u64,

@@ -35,7 +35,7 @@ pub struct SessionView {
     pub inflight: Vec<(PacketId, InflightMessage)>,
     /// Messages in the queue.
     pub queued_messages: u64,
-    /// Their payloads and topics, in bytes.
+    /// Their topics, properties and payloads, in bytes.
     pub queued_bytes: u64,
     /// Messages not enqueued because of its limits.
     pub overflowed: u64,

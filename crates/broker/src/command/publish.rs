@@ -106,14 +106,13 @@ struct FanOut<'a> {
 impl<'a> FanOut<'a> {
     fn new(broker: &'a mut Broker, message: Message, effects: &'a mut Vec<Effect>) -> Self {
         let expiry = message.message_expiry;
-        let bytes = message.payload.len() + message.topic.as_bytes().len();
         Self {
             handle: broker.messages.next(),
             qos: message.qos,
             retain: message.retain,
             expires_at: expiry.map(|seconds| broker.time.plus_seconds(seconds)),
             message_expiry: expiry,
-            size: u32::try_from(bytes).unwrap_or(u32::MAX),
+            size: message.size(),
             unstored: Some(message),
             references: 0,
             broker,

@@ -20,7 +20,7 @@ pub struct Delivery {
     pub retain: bool,
     /// When the Message Expiry Interval is over; acts only before the first send.
     pub expires_at: Option<Timestamp>,
-    /// Payload and topic, in bytes.
+    /// Topic, properties and payload, in bytes.
     pub size: u32,
     /// Identifiers of all matching subscriptions of this session, ascending ([MQTT-3.3.4-3]).
     pub subscription_identifiers: Vec<u32>,
