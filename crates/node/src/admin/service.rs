@@ -1,0 +1,200 @@
+//! Answers operators from the running node: its replica's status, a session, its metrics.
+
+use std::time::Instant;
+
+use quartet_broker::{Broker, Inflight, SessionView, Timestamp};
+use quartet_replica::{Replica, Role, Status};
+use tonic::service::Routes;
+use tonic::{Request, Response};
+
+use super::VERSION;
+use super::wire::admin_server::{Admin, AdminServer};
+use super::wire::{
+    self, Connection, Handshake, Member, MetricsReply, MetricsRequest, NodeStatusReply, NodeStatusRequest,
+    Queue, Session, SessionReply, SessionRequest, Step, Subscription,
+};
+use crate::server::Handle;
+
+/// Most handshakes, and most subscriptions, in one reply: more than anybody reads, well within a gRPC message.
+const MOST_LISTED: usize = 10_000;
+
+/// The admin service of a running node, to be mounted on its gRPC port.
+pub(crate) fn routes(handle: Handle) -> Routes {
+    Routes::new(AdminServer::new(Service { handle }))
+}
+
+struct Service {
+    handle: Handle,
+}
+
+impl Service {
+    fn replica(&self) -> &Replica {
+        &self.handle.replica
+    }
+
+    /// Refuses a question in a version we do not know, or meant for another cluster.
+    fn check(&self, version: u32, cluster_id: &str, status: &Status) -> Result<(), tonic::Status> {
+        if version != VERSION {
+            return Err(tonic::Status::unimplemented(format!(
+                "this node speaks version {VERSION} of the admin protocol, the question is in version {version}; use a \
+                 quartet of the same release"
+            )));
+        }
+        let own = cluster_id_text(status);
+        if !cluster_id.is_empty() && cluster_id != own {
+            return Err(tonic::Status::failed_precondition(format!(
+                "this node is of cluster {own}, the question is for cluster {cluster_id}"
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[tonic::async_trait]
+impl Admin for Service {
+    async fn node_status(
+        &self,
+        request: Request<NodeStatusRequest>,
+    ) -> Result<Response<NodeStatusReply>, tonic::Status> {
+        let request = request.into_inner();
+        let status = self.replica().status();
+        self.check(request.version, &request.cluster_id, &status)?;
+        let connections = self.handle.metrics.connections();
+        Ok(Response::new(node_status(&status, connections, self.handle.started)))
+    }
+
+    async fn session(
+        &self,
+        request: Request<SessionRequest>,
+    ) -> Result<Response<SessionReply>, tonic::Status> {
+        let request = request.into_inner();
+        let status = self.replica().status();
+        self.check(request.version, &request.cluster_id, &status)?;
+        let client_id = request.client_id;
+        let read = move |broker: &Broker| (broker.index(), broker.time(), broker.session(&client_id));
+        let (index, time, view) = self.replica().inspect(read).await;
+        Ok(Response::new(SessionReply {
+            version: VERSION,
+            cluster_id: cluster_id_text(&status),
+            applied_index: index.0,
+            session: view.map(|view| session(&view, time, &status)),
+        }))
+    }
+
+    async fn metrics(
+        &self,
+        request: Request<MetricsRequest>,
+    ) -> Result<Response<MetricsReply>, tonic::Status> {
+        let request = request.into_inner();
+        let status = self.replica().status();
+        self.check(request.version, &request.cluster_id, &status)?;
+        Ok(Response::new(MetricsReply { version: VERSION, text: self.handle.metrics.text(&status) }))
+    }
+}
+
+/// As people copy it; empty while there is none.
+fn cluster_id_text(status: &Status) -> String {
+    status.cluster_id.map(|id| format!("{id:032x}")).unwrap_or_default()
+}
+
+fn node_status(status: &Status, connections: u64, started: Instant) -> NodeStatusReply {
+    let role = match status.role {
+        Role::Forming => wire::Role::Forming,
+        Role::Learner => wire::Role::Learner,
+        Role::Follower => wire::Role::Follower,
+        Role::Candidate => wire::Role::Candidate,
+        Role::Leader => wire::Role::Leader,
+        Role::Stopped => wire::Role::Stopped,
+    };
+    let serving = status.serving.is_yes();
+    let members = status.members.iter().map(|member| Member {
+        node_id: member.node.0,
+        name: member.name.clone(),
+        address: member.peer_address.clone(),
+        voter: member.voter,
+        client_address: member.client_address.clone(),
+    });
+    NodeStatusReply {
+        version: VERSION,
+        cluster_id: cluster_id_text(status),
+        node_id: status.node.map_or(0, |node| node.0),
+        name: status.name.clone(),
+        role: role.into(),
+        term: status.term,
+        leader_id: status.leader.map_or(0, |node| node.0),
+        last_log_index: status.last_log.0,
+        committed_index: status.committed.0,
+        applied_index: status.applied.0,
+        serving,
+        not_serving_reason: if serving { String::new() } else { status.serving.reason().to_owned() },
+        connections,
+        sessions: status.statistics.sessions,
+        subscriptions: status.statistics.subscriptions,
+        queued_messages: status.statistics.queued_messages,
+        overflowed_messages: status.statistics.counters.overflowed,
+        poisoned_commands: status.statistics.counters.poisoned,
+        software_version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        process_id: std::process::id(),
+        boot: status.origin.map_or(0, |origin| origin.boot.0),
+        members: members.collect(),
+    }
+}
+
+fn session(view: &SessionView, now: Timestamp, status: &Status) -> Session {
+    let connection = view.connection.map(|connection| Connection {
+        node_id: connection.node.0,
+        boot: connection.boot.0,
+        serial: connection.serial,
+        node_name: node_name(status, connection.node.0),
+        since_index: view.last_connect.0,
+    });
+    let inbound = view.unreleased.iter().map(|id| handshake(id.get(), Step::AwaitingPubrel));
+    let outbound = view.inflight.iter().map(|(id, message)| {
+        handshake(
+            id.get(),
+            match message.step {
+                Inflight::AwaitingPubAck(_) => Step::AwaitingPuback,
+                Inflight::AwaitingPubRec(_) => Step::AwaitingPubrec,
+                Inflight::AwaitingPubComp => Step::AwaitingPubcomp,
+            },
+        )
+    });
+    let handshakes = view.unreleased.len() + view.inflight.len();
+    let subscriptions = view.subscriptions.iter().map(|(filter, subscription)| Subscription {
+        filter: filter.as_str().to_owned(),
+        qos: subscription.options.qos.value().into(),
+        no_local: subscription.options.no_local,
+        retain_as_published: subscription.options.retain_as_published,
+        identifier: subscription.identifier.map_or(0, Into::into),
+    });
+    Session {
+        client_id: view.client_id.as_str().to_owned(),
+        protocol_level: view.version.level().into(),
+        connection,
+        session_expiry: view.session_expiry,
+        expires_in_milliseconds: view.expires_at.map(|at| at.0.saturating_sub(now.0)),
+        subscriptions: subscriptions.take(MOST_LISTED).collect(),
+        queue: Some(Queue {
+            messages: view.queued_messages,
+            bytes: view.queued_bytes,
+            overflowed: view.overflowed,
+        }),
+        handshakes: inbound.chain(outbound).take(MOST_LISTED).collect(),
+        handshakes_left_out: left_out(handshakes),
+        subscriptions_left_out: left_out(view.subscriptions.len()),
+    }
+}
+
+fn handshake(packet_id: u16, step: Step) -> Handshake {
+    Handshake { packet_id: packet_id.into(), step: step.into() }
+}
+
+fn left_out(count: usize) -> u64 {
+    u64::try_from(count.saturating_sub(MOST_LISTED)).unwrap_or(u64::MAX)
+}
+
+fn node_name(status: &Status, id: u64) -> String {
+    let member = status.members.iter().find(|member| member.node.0 == id);
+    member.map_or_else(|| format!("node id {id}"), |member| member.name.clone())
+}
