@@ -13,6 +13,7 @@ use futures::stream::{self, Stream, TryStreamExt};
 use openraft::OptionalSend;
 use openraft::storage::RaftLogReader;
 
+use crate::database::Entries;
 use crate::error::Error;
 use crate::shared::Shared;
 use crate::tail::take;
@@ -69,24 +70,40 @@ fn read_tail(shared: &Shared, range: Range<u64>, mut room: usize) -> Option<Vec<
     Some(entries)
 }
 
-fn read_disk(shared: &Shared, range: Range<u64>, mut room: usize) -> Result<Vec<Entry>, Error> {
-    let (older, newer) = {
+fn read_disk(shared: &Shared, range: Range<u64>, room: usize) -> Result<Vec<Entry>, Error> {
+    View::new(shared, range, room).entries(room)
+}
+
+/// A range of the log at one moment, whatever is written meanwhile.
+struct View<'a> {
+    /// Draws from the snapshot of RocksDB that its making took.
+    older: Entries<'a>,
+    newer: Vec<Entry>,
+}
+
+impl<'a> View<'a> {
+    fn new(shared: &'a Shared, range: Range<u64>, mut room: usize) -> Self {
         let tail = shared.tail.read();
         let range = tail.present(range);
         let border = tail.cached_from().clamp(range.start, range.end);
         let mut newer = Vec::new();
-        tail.copy(border..range.end, &mut room.clone(), &mut newer);
-        (shared.database.entries(range.start, border), newer)
-    };
-    let mut entries = Vec::new();
-    for entry in older.chain(newer.into_iter().map(Ok)) {
-        let entry = entry?;
-        if !take(&entry, &mut room, entries.is_empty()) {
-            break;
-        }
-        entries.push(entry);
+        tail.copy(border..range.end, &mut room, &mut newer);
+        // Still under the lock: a purge or truncation between the two would look like damage.
+        let older = shared.database.entries(range.start, border);
+        Self { older, newer }
     }
-    Ok(entries)
+
+    fn entries(self, mut room: usize) -> Result<Vec<Entry>, Error> {
+        let mut entries = Vec::new();
+        for entry in self.older.chain(self.newer.into_iter().map(Ok)) {
+            let entry = entry?;
+            if !take(&entry, &mut room, entries.is_empty()) {
+                break;
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
 }
 
 /// Half-open, as indexes; an end beyond the last index is as good as none.
@@ -145,5 +162,53 @@ impl RaftLogReader<TypeConfig> for LogReader {
             }
         });
         Box::pin(steps.try_flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::identity::Identity;
+    use crate::log::assemble;
+    use crate::type_config::{EntryPayload, IOFlushed, LogId};
+    use openraft::storage::RaftLogStorage;
+    use std::thread;
+
+    fn blanks(term: u64, range: Range<u64>) -> Vec<Entry> {
+        let entry =
+            |index| Entry { log_id: LogId::new_term_index(term, index), payload: EntryPayload::Blank };
+        range.map(entry).collect()
+    }
+
+    #[tokio::test]
+    async fn a_view_is_of_the_moment_when_it_was_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Identity { cluster_id: 1, node_id: 1, name: String::new() };
+        crate::format(dir.path(), &identity).unwrap();
+        let mut config = Config::new(dir.path());
+        // Some entries on disk alone, some in memory.
+        config.tail_bytes = 10 * crate::tail::cost(&blanks(1, 0..1)[0]);
+        let mut shared = None;
+        let opened = assemble(&config, |writer| {
+            shared = Some(writer.shared());
+            Ok(Some(thread::spawn(move || writer.run())))
+        });
+        let (mut log, shared) = (opened.unwrap().log, shared.unwrap());
+        let vote = Vote::new(1, 1);
+        log.append(blanks(1, 0..100), IOFlushed::noop()).await.unwrap();
+        log.save_vote(&vote).await.unwrap();
+        assert_eq!(shared.tail.read().cached_from(), 90);
+
+        let view = View::new(&shared, 0..100, usize::MAX);
+        log.purge(LogId::new_term_index(1, 20)).await.unwrap();
+        log.truncate_after(Some(LogId::new_term_index(1, 49))).await.unwrap();
+        log.append(blanks(2, 50..80), IOFlushed::noop()).await.unwrap();
+        log.save_vote(&vote).await.unwrap();
+
+        assert_eq!(view.entries(usize::MAX), Ok(blanks(1, 0..100)));
+        let now = View::new(&shared, 0..100, usize::MAX).entries(usize::MAX);
+        let expected = [blanks(1, 21..50), blanks(2, 50..80)].concat();
+        assert_eq!(now, Ok(expected));
     }
 }

@@ -79,7 +79,12 @@ impl Writer {
         Self { shared, requests, mark, number, last, committed, purged, batch_bytes, scratch: Vec::new() }
     }
 
-    /// Writes until every [`Queue`] is gone, then what is left, then ends.
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// Writes until every sender of the queue is gone, then what is left, then ends.
     pub(crate) fn run(mut self) {
         let alarm = Alarm(Arc::clone(&self.shared));
         while let Some(first) = self.requests.wait() {
