@@ -74,6 +74,13 @@ impl Ends {
         self.last_connect.iter().map(|(client_id, last_connect)| (client_id, *last_connect))
     }
 
+    /// Whether both orders hold the same clients at the same indexes.
+    pub(crate) fn is_indexed(&self) -> bool {
+        let indexed =
+            |(client_id, at): (&Utf8String, LogIndex)| self.by_index.contains(&(at, client_id.clone()));
+        self.by_index.len() == self.last_connect.len() && self.iter().all(indexed)
+    }
+
     pub(crate) fn digest(&self) -> u64 {
         self.digest
     }

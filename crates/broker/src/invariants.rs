@@ -10,6 +10,7 @@ mod owners_are_unique_and_alive;
 mod publishing_order_is_kept;
 mod queue_counters_are_true;
 mod references_are_counted;
+mod remembered_ends_are_over;
 mod sessions_are_found;
 mod subscriptions_mirror_sessions;
 mod totals_are_true;
@@ -50,6 +51,7 @@ pub const ALL: &[Invariant] = &[
     publishing_order_is_kept::INVARIANT,
     queue_counters_are_true::INVARIANT,
     references_are_counted::INVARIANT,
+    remembered_ends_are_over::INVARIANT,
     sessions_are_found::INVARIANT,
     subscriptions_mirror_sessions::INVARIANT,
     totals_are_true::INVARIANT,
