@@ -22,13 +22,12 @@ impl DecodeError {
     /// The CONNACK that may answer a refused CONNECT, and the version to write it in; `None` if the
     /// connection is to be closed without one.
     ///
-    /// An unknown level is answered in all versions: with 0x84 in 5.0 form if the level is above 5,
-    /// as of a newer client `[MQTT-3.1.2-2]`, with return code 1 otherwise `[MQTT3-3.1.2-2]`, also to
-    /// levels of 0x80 and more (bridges of old set that bit). What else is wrong with a CONNECT only
-    /// 5.0 has codes for; 3.1.1 closes `[MQTT3-3.1.4-1]`.
+    /// An unknown level is answered with return code 1 `[MQTT3-3.1.2-2]`, in the form that every client can
+    /// read, whatever it hoped for: 5.0 leaves open how `[MQTT-3.1.2-2]`. What else is wrong with a CONNECT
+    /// only 5.0 has codes for; 3.1.1 closes `[MQTT3-3.1.4-1]`.
     pub fn connack(&self) -> Option<(Version, ConnAck)> {
-        let form = if let Problem::ProtocolLevel { level } = self.problem {
-            if (6..0x80).contains(&level) { Version::V5 } else { Version::V3_1_1 }
+        let form = if let Problem::ProtocolLevel { .. } = self.problem {
+            Version::V3_1_1
         } else if self.packet_type == Some(PacketType::Connect)
             && self.problem != Problem::SecondConnect
             && self.version == Some(Version::V5)
