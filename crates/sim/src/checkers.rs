@@ -17,6 +17,12 @@ use crate::violation::Violation;
 pub(crate) fn judge(cluster: &mut Cluster) -> Result<(), Violation> {
     agreement::check(cluster)?;
     leaks::check(cluster)?;
-    delivery::check(cluster)?;
+    delivery::check(cluster, true)?;
+    order::check(cluster)
+}
+
+/// The checks that hold at any moment, for a run that did not come to its end.
+pub(crate) fn judge_unfinished(cluster: &Cluster) -> Result<(), Violation> {
+    delivery::check(cluster, false)?;
     order::check(cluster)
 }

@@ -129,7 +129,10 @@ impl Cluster {
                 self.client_cuts(client);
             }
             Step::KeepAliveEnds => self.keep_alive_ends(),
-            Step::Crash | Step::Restart | Step::Pause | Step::Resume => self.node_fault(step)?,
+            Step::Crash => self.crash(),
+            Step::Restart => self.restart()?,
+            Step::Pause => self.pause(true),
+            Step::Resume => self.pause(false),
             Step::NodeDown => self.declare_down(),
             Step::Checkpoint => self.checkpoint(),
             Step::Snapshot => self.install_snapshot()?,
@@ -344,9 +347,14 @@ impl Cluster {
 
     /// A node sends what it has to propose.
     pub(crate) fn node_sends_from(&mut self, node: usize, again: bool) -> bool {
-        let Some(flight) = self.nodes[node].send(again, self.sin) else { return false };
+        let Some(flight) = self.nodes[node].send(again) else { return false };
         self.trace.note(self.step, &("sends", node, again, &flight));
         self.launch(flight);
+        if again && self.sin == Some(Sin::RetriedWithoutNumber) {
+            let at = self.random.below(8);
+            let retried = self.nodes[node].running().and_then(|process| process.window.in_doubt(at));
+            self.flights.extend(retried.map(Flight::Plain));
+        }
         true
     }
 
@@ -404,18 +412,27 @@ impl Cluster {
         Ok(true)
     }
 
-    fn node_fault(&mut self, step: Step) -> Result<(), Violation> {
+    fn crash(&mut self) {
         let index = self.random.below(self.nodes.len());
-        let node = &mut self.nodes[index];
-        match step {
-            Step::Crash if node.process.is_some() => node.crash(&mut self.links),
-            Step::Restart if node.process.is_none() => node.start(self.sin)?,
-            Step::Pause if node.process.is_some() => node.paused = true,
-            Step::Resume => node.paused = false,
-            _ => return Ok(()),
+        if self.nodes[index].process.is_some() {
+            self.nodes[index].crash(&mut self.links);
+            self.trace.note(self.step, &("crash", index));
         }
-        self.trace.note(self.step, &(step, index));
+    }
+
+    fn restart(&mut self) -> Result<(), Violation> {
+        let index = self.random.below(self.nodes.len());
+        if self.nodes[index].process.is_none() {
+            self.nodes[index].start(self.sin)?;
+            self.trace.note(self.step, &("restart", index));
+        }
         Ok(())
+    }
+
+    fn pause(&mut self, paused: bool) {
+        let index = self.random.below(self.nodes.len());
+        self.nodes[index].paused = paused && self.nodes[index].process.is_some();
+        self.trace.note(self.step, &("paused", index, paused));
     }
 
     /// The leader takes a node for dead: one that is, one that is only slow, or one that has long been declared.

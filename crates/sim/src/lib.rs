@@ -21,6 +21,7 @@ mod heal;
 mod history;
 mod link;
 mod log;
+pub mod model;
 mod node;
 mod options;
 mod publisher;

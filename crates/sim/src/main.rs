@@ -3,7 +3,9 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use quartet_packet::QoS;
+use quartet_sim::model::{Bounds, bounds_for, check, counterexample};
 use quartet_sim::{DEFAULT_STEPS, Run, Sin};
 
 /// Simulates whole clusters and checks the model.
@@ -43,6 +45,71 @@ enum Command {
         #[arg(long, default_value_t = DEFAULT_STEPS)]
         steps: u64,
     },
+    /// Walk through all interleavings of the tiny cluster, within bounds.
+    Model {
+        #[command(flatten)]
+        bounds: BoundsArguments,
+        /// A bug to plant: prints the shortest way to what it breaks.
+        #[arg(long, value_parser = parse_sin)]
+        sin: Option<Sin>,
+        /// Plant every bug, one after another, each within bounds of its own.
+        #[arg(long)]
+        sins: bool,
+        /// Threads of the search (with a planted bug always one, for the shortest way).
+        #[arg(long, default_value_t = 1)]
+        threads: usize,
+        /// Give up after so many steps; 0 never.
+        #[arg(long, default_value_t = 0)]
+        most: usize,
+    },
+}
+
+/// How much may happen in one walk of the model.
+#[derive(Clone, Copy, Debug, Args)]
+struct BoundsArguments {
+    /// Messages, one after another, under one packet identifier.
+    #[arg(long, default_value_t = 2)]
+    messages: u8,
+    /// QoS of the messages: 1 or 2.
+    #[arg(long, default_value_t = 2)]
+    qos: u8,
+    /// Connections that the publisher gives up.
+    #[arg(long, default_value_t = 1)]
+    publisher_cuts: u8,
+    /// Connections that the subscriber gives up.
+    #[arg(long, default_value_t = 0)]
+    subscriber_cuts: u8,
+    /// Restarts of nodes.
+    #[arg(long, default_value_t = 0)]
+    restarts: u8,
+    /// Declarations that a living node is down.
+    #[arg(long, default_value_t = 0)]
+    downs: u8,
+    /// Jumps of a node to the log's end.
+    #[arg(long, default_value_t = 0)]
+    snapshots: u8,
+    /// Let the publisher send packets behind its CONNECT.
+    #[arg(long)]
+    eager: bool,
+    /// How often a planted bug may act.
+    #[arg(long, default_value_t = 1)]
+    repeats: u8,
+}
+
+impl From<BoundsArguments> for Bounds {
+    fn from(arguments: BoundsArguments) -> Self {
+        Self {
+            messages: arguments.messages,
+            qos: if arguments.qos == 1 { QoS::AtLeastOnce } else { QoS::ExactlyOnce },
+            publisher_cuts: arguments.publisher_cuts,
+            subscriber_cuts: arguments.subscriber_cuts,
+            restarts: arguments.restarts,
+            downs: arguments.downs,
+            snapshots: arguments.snapshots,
+            eager: arguments.eager,
+            repeats: arguments.repeats,
+        }
+    }
 }
 
 fn parse_sin(text: &str) -> Result<Sin, String> {
@@ -54,6 +121,9 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { seed, seeds, steps, sin, trace } => run(seed, seeds, steps, sin, trace),
         Command::Sins { seeds, steps } => sins(seeds, steps),
+        Command::Model { sins: true, most, .. } => every_sin(most),
+        Command::Model { bounds, sin: Some(sin), most, .. } => model_with(bounds.into(), sin, most),
+        Command::Model { bounds, sin: None, threads, most, .. } => model(bounds.into(), threads, most),
     }
 }
 
@@ -95,6 +165,61 @@ fn sins(seeds: u64, steps: u64) -> ExitCode {
             None => {
                 missed = true;
                 println!("{:>2} {sin:?}: not found in {seeds} seeds", sin.invariant());
+            }
+        }
+    }
+    if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn model(bounds: Bounds, threads: usize, most: usize) -> ExitCode {
+    match check(bounds, threads, most) {
+        Ok(counts) => {
+            println!(
+                "{bounds:?}: {} states, {} steps, {} deep, {:.1} s, complete: {}; nothing found",
+                counts.states,
+                counts.generated,
+                counts.depth,
+                counts.elapsed.as_secs_f64(),
+                counts.complete
+            );
+            ExitCode::SUCCESS
+        }
+        Err(found) => {
+            println!("{} broken in {} steps:", found.property, found.steps.len());
+            found.steps.iter().for_each(|step| println!("  {step}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn model_with(bounds: Bounds, sin: Sin, most: usize) -> ExitCode {
+    match counterexample(bounds, sin, most) {
+        (Some(found), _) => {
+            println!("{sin:?}: {} broken in {} steps:", found.property, found.steps.len());
+            found.steps.iter().for_each(|step| println!("  {step}"));
+            ExitCode::SUCCESS
+        }
+        (None, counts) => {
+            println!("{sin:?}: not found in {counts:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn every_sin(most: usize) -> ExitCode {
+    let mut missed = false;
+    for sin in Sin::ALL.into_iter().filter(|sin| sin.possible()) {
+        let Some(bounds) = bounds_for(sin) else {
+            println!("{:>2} {sin:?}: not modelled", sin.invariant());
+            continue;
+        };
+        match counterexample(bounds, sin, most) {
+            (Some(found), _) => {
+                println!("{:>2} {sin:?}: {}, {} steps", sin.invariant(), found.property, found.steps.len());
+            }
+            (None, counts) => {
+                missed = true;
+                println!("{:>2} {sin:?}: not found: {counts:?}", sin.invariant());
             }
         }
     }

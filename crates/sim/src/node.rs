@@ -142,20 +142,13 @@ impl Node {
     }
 
     /// What the node would send now: its boot's beginning until it sees it applied, then what is new or in doubt.
-    pub(crate) fn send(&mut self, again: bool, sin: Option<Sin>) -> Option<Flight> {
+    pub(crate) fn send(&mut self, again: bool) -> Option<Flight> {
         let process = self.running()?;
         let origin = process.origin();
         if process.broker.highest_boot(origin.node).is_none_or(|(boot, _)| boot < origin.boot) {
             return Some(Flight::Plain(Command::NodeUp(NodeUp { origin })));
         }
-        match (again, sin) {
-            (true, Some(Sin::RetriedUnderNewNumber)) => {
-                process.window.renumber();
-                process.window.send()
-            }
-            (true, Some(_) | None) => process.window.send_again(),
-            (false, Some(_) | None) => process.window.send(),
-        }
+        if again { process.window.send_again() } else { process.window.send() }
     }
 }
 

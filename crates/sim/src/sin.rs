@@ -21,8 +21,8 @@ pub enum Sin {
     PacketIdsOfFrontEnd,
     /// A refused PUBLISH is answered by the front end and never becomes a command.
     RefusedByFrontEnd,
-    /// What is in doubt is proposed again under a new number.
-    RetriedUnderNewNumber,
+    /// What is in doubt is proposed again without its number.
+    RetriedWithoutNumber,
     /// What a connection proposed is forgotten when it dies.
     WindowForgetsDead,
     /// `apply` takes any number above the cursor.
@@ -65,7 +65,7 @@ impl Sin {
         Self::PubRelBeforeCommit,
         Self::PacketIdsOfFrontEnd,
         Self::RefusedByFrontEnd,
-        Self::RetriedUnderNewNumber,
+        Self::RetriedWithoutNumber,
         Self::WindowForgetsDead,
         Self::GapsAccepted,
         Self::RepeatsAccepted,
@@ -94,7 +94,7 @@ impl Sin {
             Self::PubRelBeforeCommit => 2,
             Self::PacketIdsOfFrontEnd => 3,
             Self::RefusedByFrontEnd => 5,
-            Self::RetriedUnderNewNumber
+            Self::RetriedWithoutNumber
             | Self::WindowForgetsDead
             | Self::GapsAccepted
             | Self::RepeatsAccepted
@@ -128,7 +128,7 @@ impl Sin {
             | Self::PubRelBeforeCommit
             | Self::PacketIdsOfFrontEnd
             | Self::RefusedByFrontEnd
-            | Self::RetriedUnderNewNumber
+            | Self::RetriedWithoutNumber
             | Self::WindowForgetsDead
             | Self::CursorForgotten
             | Self::BootNotDurable

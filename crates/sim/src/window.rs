@@ -84,13 +84,12 @@ impl Window {
         Some(Flight::Segment { origin: self.origin, first, commands })
     }
 
-    /// The sin of a retry under a new number: what was sent and is in doubt is proposed once more at the end.
-    pub(crate) fn renumber(&mut self) {
+    /// For the sin of a retry without a number: one of the commands that were sent and are in doubt. Not CONNECT: what a
+    /// second one of the same connection does is only to close it.
+    pub(crate) fn in_doubt(&self, at: usize) -> Option<Command> {
         let sent = usize::try_from(self.sent + 1 - self.first).unwrap_or_default();
-        let doubtful: Vec<Command> = self.commands.iter().take(sent).cloned().collect();
-        if self.commands.len() + doubtful.len() < 2 * ROOM {
-            self.commands.extend(doubtful);
-        }
+        let command = self.commands.iter().take(sent).nth(at % sent.max(1))?;
+        (!matches!(command, Command::Connect(_))).then(|| command.clone())
     }
 
     /// The sin of a window that forgets the dead: their numbers are never sent again, which leaves a gap.

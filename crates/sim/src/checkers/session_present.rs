@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use quartet_broker::{
-    Boot, CloseReason, Command, Connect, ConnectionId, Effect, NodeDown, NodeId, NodeUp, Outgoing,
-    RouteChange, SessionSlot, Timestamp,
+    Boot, Command, Connect, ConnectionId, Effect, NodeDown, NodeId, NodeUp, Outgoing, RouteChange,
+    SessionSlot, Timestamp,
 };
 
 use crate::log::{Flight, Log};
@@ -72,12 +72,6 @@ impl Oracle {
                     packet: Outgoing::ConnAck { session, session_present, session_expiry, .. },
                 } => {
                     self.conn_ack(*to, *session, *session_present, *session_expiry, now)?;
-                }
-                // A session passes to its new owner at once: the take-over is no time without one.
-                Effect::Close { connection, reason: CloseReason::SessionTakenOver } => {
-                    for known in self.sessions.values_mut().filter(|known| known.owner == Some(*connection)) {
-                        known.owner = None;
-                    }
                 }
                 Effect::Route(RouteChange::Detached { session }) => {
                     let owned = |known: &&mut Known| known.slot == *session && known.owner.is_some();
