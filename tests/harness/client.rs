@@ -21,6 +21,9 @@ pub const QUIET: Duration = Duration::from_millis(200);
 /// Lines of a connection's transcript that are kept for the error message.
 const TRANSCRIPT: usize = 40;
 
+/// How long one try to connect may take where there are others to go to: a failover lies within it.
+const ONE_TRY: Duration = Duration::from_secs(4);
+
 /// Bytes asked of the network at once.
 const READ: usize = 16 * 1024;
 
@@ -78,7 +81,10 @@ impl Client {
         let stream = tokio::time::timeout(DEADLINE, TcpStream::connect(address))
             .await
             .with_context(|| format!("{name}: no TCP connection to {address} in time"))?
-            .with_context(|| format!("{name}: connecting to {address}"))?;
+            .map_err(|error| {
+                anyhow::Error::new(ConnectionLost)
+                    .context(format!("{name}: connecting to {address}: {error}"))
+            })?;
         stream.set_nodelay(true)?;
         Ok(Self {
             name,
@@ -106,18 +112,29 @@ impl Client {
                 client.connack = Some(accepted);
                 Ok(client)
             }
+            // Unavailable (3.1.1: 3, 5.0: 0x88) or busy (0x89): no leader just now. Another node may have one.
+            Packet::ConnAck { code: code @ (0x03 | 0x88 | 0x89), .. } => {
+                Err(client.lost(&format!("refused for now with 0x{code:02x}")))
+            }
             other => Err(client.fault(format!("expected to be accepted, got {other}"))),
         }
     }
 
-    /// Connects a second or third time if the node closes the socket or refuses because it has no leader yet.
+    /// Connects a second or third time if the node closes the socket or refuses because it has no leader yet;
+    /// tries once at least.
     ///
     /// # Errors
     ///
     /// The last refusal when `limit` has passed.
     pub async fn connect_within(address: SocketAddr, connect: &Connect, limit: Duration) -> Result<Self> {
         let what = format!("{} is accepted at {address}", connect.client_id);
-        crate::eventually(&what, limit, || async { Self::connect(address, connect).await.map(Some) }).await
+        crate::eventually(&what, limit, || async {
+            // A node that stands still takes the TCP connection and says nothing.
+            let once = tokio::time::timeout(limit.max(ONE_TRY), Self::connect(address, connect));
+            let lost = |_| anyhow::Error::new(ConnectionLost).context(format!("{address} does not answer"));
+            once.await.map_err(lost)?.map(Some)
+        })
+        .await
     }
 
     /// Session Present of the CONNACK.

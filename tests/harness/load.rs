@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::{Connect, Publisher, Subscriber, is_lost, numbered};
 
@@ -121,21 +121,25 @@ impl Running {
     }
 
     async fn go_elsewhere(&mut self, mut error: anyhow::Error) -> Result<()> {
-        // A node may die while it is being joined; each is tried a few times.
-        for _ in 0..3 * self.addresses.len() {
-            if !is_lost(&error) {
-                break;
-            }
+        let until = Instant::now() + AWAY;
+        while is_lost(&error) && Instant::now() < until {
             self.reconnects += 1;
             self.addresses.rotate_left(1);
-            match self.publisher.join(self.addresses[0]).await {
+            match self.publisher.join_within(self.addresses[0], Duration::ZERO).await {
                 Ok(()) => return Ok(()),
                 Err(again) => error = again,
             }
+            sleep(PAUSE).await;
         }
         Err(error.context(format!("publisher {}", self.publisher.name())))
     }
 }
+
+/// Pause of a client before it tries the next node.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a client goes from node to node before it gives up: longer than a cold start of all of them.
+const AWAY: Duration = Duration::from_secs(60);
 
 /// A running subscriber.
 #[derive(Debug)]
@@ -198,18 +202,17 @@ async fn read_on(
             }
         };
         let Err(mut error) = step.await else { continue };
-        for _ in 0..3 * addresses.len() {
-            if !is_lost(&error) {
-                break;
+        let until = Instant::now() + AWAY;
+        loop {
+            if !is_lost(&error) || Instant::now() >= until {
+                return Err(error.context(format!("reader {}", subscriber.name())));
             }
             addresses.rotate_left(1);
-            match subscriber.join(addresses[0]).await {
+            match subscriber.join_within(addresses[0], Duration::ZERO).await {
                 Ok(()) => break,
                 Err(again) => error = again,
             }
-        }
-        if subscriber.client().is_err() || !is_lost(&error) {
-            return Err(error.context(format!("reader {}", subscriber.name())));
+            sleep(PAUSE).await;
         }
     }
 }

@@ -109,8 +109,17 @@ impl Publisher {
     ///
     /// No connection in time; a session that is gone.
     pub async fn join(&mut self, address: SocketAddr) -> Result<()> {
+        self.join_within(address, DEADLINE).await
+    }
+
+    /// [`join`](Self::join), giving up after `limit`.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub async fn join_within(&mut self, address: SocketAddr, limit: Duration) -> Result<()> {
         self.client = None;
-        let client = Client::connect_within(address, &self.connect, DEADLINE).await?;
+        let client = Client::connect_within(address, &self.connect, limit).await?;
         if self.connected_before && !self.connect.clean {
             ensure!(client.session_present(), "{}: session present is 0 after a reconnect", self.name());
         }

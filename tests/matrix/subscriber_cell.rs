@@ -162,7 +162,9 @@ impl SubscriberCell {
             self.subscriber.client()?.ping().await?;
             self.subscriber.join(other).await?;
             while self.subscriber.read_within(quartet_tests::QUIET).await?.is_some() {
-                ensure!(self.subscriber.publishes().is_empty(), "a finished message came again");
+                if !self.subscriber.publishes().is_empty() {
+                    return Err(self.subscriber.client()?.fault("a finished message came again".to_owned()));
+                }
             }
             self.subscriber.client()?.ping().await
         };
