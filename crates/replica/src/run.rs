@@ -144,6 +144,9 @@ fn raft_config(timing: &Timing) -> Result<Arc<openraft::Config>, Error> {
         election_timeout_min: millis(timing.election_min),
         election_timeout_max: millis(timing.election_max),
         enable_pre_vote: Some(true),
+        // A killed leader's log may lack entries that it had sent and not yet written. Leading again in the same
+        // term it would put others under the same (term, index), which no follower can tell (Raft §5.3).
+        enable_leader_restore: Some(false),
         max_payload_entries: ENTRIES_PER_MESSAGE,
         // Checkpoints are due by bytes, and purging goes up to the older one: both are asked for by `purge`.
         snapshot_policy: SnapshotPolicy::Never,

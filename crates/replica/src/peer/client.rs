@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -30,6 +31,10 @@ use crate::checkpoint::CheckpointFile;
 
 /// Bytes of a snapshot in one message: large enough to keep the disk busy, small beside the gRPC message.
 const CHUNK: usize = 1 << 20;
+
+/// Between two attempts to open the stream to a peer that cannot be reached. Raft's own back-off waits inside the
+/// stream of requests, which nobody reads before the stream is open: without this it would try again at once, for ever.
+const REOPEN_AFTER: Duration = Duration::from_millis(100);
 
 type Rpc<T> = Result<T, RPCError<TypeConfig>>;
 
@@ -126,7 +131,13 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
                 let request = self.peers.request(input.map(wire::put_append));
                 self.peers.answer(self.node, client.append(request).await)
             };
-            let answers = within(option, open).await.map_err(rpc_error)?;
+            let answers = match within(option, open).await {
+                Ok(answers) => answers,
+                Err(status) => {
+                    tokio::time::sleep(REOPEN_AFTER).await;
+                    return Err(rpc_error(status));
+                }
+            };
             let results = answers.map(|answer| answer.and_then(wire::append_result).map_err(rpc_error));
             Ok(results.boxed())
         })
