@@ -161,7 +161,9 @@ impl PassportControl {
             return Ok(shown);
         }
         let highest = boot.max(replicated);
-        let fresh = shown.boot > highest || (boot == Boot(0) && shown.boot == replicated);
+        // A boot that the log knows and that was never shown here may be the speaker's: followers hear of each other
+        // through the log first, and speak when the leader is gone.
+        let fresh = shown.boot > highest || (boot < replicated && shown.boot == replicated);
         if !fresh {
             return Err(Refusal::StaleBoot { node: shown.node, shown: shown.boot, known: highest });
         }
@@ -224,6 +226,15 @@ mod tests {
         assert_eq!(control.check(&shown(7, 2, 3, 52), none), Err(stale(3, 6)));
         assert!(control.check(&shown(7, 2, 7, 53), none).is_ok());
         assert_eq!(control.check(&shown(7, 2, 6, 50), none), Err(stale(6, 7)), "the process before");
+    }
+
+    #[test]
+    fn a_restarted_node_may_be_known_through_the_log_before_it_speaks() {
+        let control = PassportControl::new(7, NodeId(1), Boot(1), 1);
+        assert!(control.check(&shown(7, 2, 1, 50), |_| Some(Boot(1))).is_ok());
+        let log = |_| Some(Boot(2));
+        assert!(control.check(&shown(7, 2, 2, 51), log).is_ok(), "the log knew its boot before it called");
+        assert_eq!(control.check(&shown(7, 2, 2, 52), log), Err(stale(2, 2)), "that boot has its process");
     }
 
     #[test]
