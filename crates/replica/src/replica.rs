@@ -131,12 +131,15 @@ impl Replica {
 
     /// Sends a message at QoS 0 to a peer, at most once; drops it if too much waits already. Returns at once.
     pub fn send_qos0(&self, node: NodeId, message: &Message) {
-        let Some(formed) = self.shared.formed() else { return };
-        let membership = self.shared.applier.lock().membership.clone();
-        match membership.membership().get_node(&node.0) {
-            Some(member) if node != formed.node() => formed.qos0.send(node, &member.peer_address, message),
-            Some(_) | None => self.shared.counters.qos0_dropped.one(),
-        }
+        let Some(formed) = self.shared.formed().filter(|formed| formed.node() != node) else {
+            self.shared.counters.qos0_dropped.one();
+            return;
+        };
+        let address = || {
+            let applier = self.shared.applier.lock();
+            applier.membership.membership().get_node(&node.0).map(|member| member.peer_address.clone())
+        };
+        formed.qos0.send(node, address, message);
     }
 
     /// Looks at the state between two entries. `look` holds up apply: it must be short.

@@ -91,6 +91,7 @@ async fn start(shared: &Arc<Shared>, mut disk: Disk) -> Result<Arc<Formed>, Erro
         log: log.clone(),
         applier: Arc::clone(&shared.applier),
         checkpoints: Arc::clone(&checkpoints),
+        judged: None,
     };
     let config = raft_config(&shared.config.timing)?;
     let network = Network { peers: Arc::clone(&peers) };

@@ -36,6 +36,9 @@ use crate::sink::AllClosed;
 /// hours in a quiet cluster; a vote costs a few bytes.
 const DIGEST_EVERY: u64 = 8192;
 
+/// Every so many entries the votes are looked at; they come within a few entries of each other.
+const JUDGE_EVERY: u64 = 64;
+
 /// What Raft applies entries to.
 pub(crate) struct StateMachine {
     pub(crate) shared: Arc<Shared>,
@@ -45,6 +48,8 @@ pub(crate) struct StateMachine {
     pub(crate) log: RaftLog,
     pub(crate) applier: Arc<Mutex<Applier>>,
     pub(crate) checkpoints: Arc<Checkpoints>,
+    /// What was last found of the digests, so that it is said once.
+    pub(crate) judged: Option<(LogIndex, DigestVerdict)>,
 }
 
 impl StateMachine {
@@ -109,31 +114,37 @@ impl StateMachine {
     }
 
     /// Now and then proposes the digest of the state, and looks at what the votes say of this node.
-    fn vote_digest(&self, index: u64) -> Result<(), Error> {
+    fn vote_digest(&mut self, index: u64) -> Result<(), Error> {
         let applier = self.applier.lock();
         if index.is_multiple_of(DIGEST_EVERY) {
             let vote =
                 VoteDigest { node: self.node, index: LogIndex(index), digest: applier.broker.digest() };
             self.shared.proposals.cluster(&Command::VoteDigest(vote));
         }
-        let Some(voted) = applier.broker.newest_vote().filter(|_| index % 64 == 0) else {
+        if !index.is_multiple_of(JUDGE_EVERY) {
             return Ok(());
-        };
+        }
+        let Some(voted) = applier.broker.newest_vote() else { return Ok(()) };
         let voters: Vec<NodeId> = applier.membership.voter_ids().map(NodeId).collect();
-        match applier.broker.digest_verdict(voted, &voters) {
-            DigestVerdict::Waiting | DigestVerdict::Agreed(_) => Ok(()),
-            DigestVerdict::Minority { differing, .. } => {
-                let own = differing.contains(&self.node);
+        let verdict = applier.broker.digest_verdict(voted, &voters);
+        let judged = Some((voted, verdict));
+        if self.judged == judged {
+            return Ok(());
+        }
+        self.judged = judged;
+        match &self.judged {
+            Some((_, DigestVerdict::Minority { differing, .. })) => {
                 tracing::error!(
                     "the states of nodes {differing:?} differ from the majority's after entry {}",
                     voted.0
                 );
-                if own { Err(Error::Diverged { index: voted }) } else { Ok(()) }
+                if differing.contains(&self.node) { Err(Error::Diverged { index: voted }) } else { Ok(()) }
             }
-            DigestVerdict::Split => {
+            Some((_, DigestVerdict::Split)) => {
                 tracing::error!("no two nodes agree on the state after entry {}: report this", voted.0);
                 Ok(())
             }
+            Some((_, DigestVerdict::Waiting | DigestVerdict::Agreed(_))) | None => Ok(()),
         }
     }
 

@@ -8,6 +8,7 @@
 //!
 //! Numbers around records are big-endian. A file is complete if it ends with its `end` record, which counts the others.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 use quartet_broker::{Frozen, Thaw};
 
 use crate::Error;
@@ -37,11 +39,19 @@ const END: u8 = 5;
 const SYNC_EVERY: usize = 8 << 20;
 
 /// A checkpoint's file, held open: it can be read even when its name is gone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct CheckpointFile {
     path: PathBuf,
     file: Arc<File>,
     length: u64,
+    /// What it holds, if it was loaded already and nobody has taken that yet.
+    loaded: Arc<Mutex<Option<(Head, Applier)>>>,
+}
+
+impl fmt::Debug for CheckpointFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CheckpointFile({}, {} bytes)", self.path.display(), self.length)
+    }
 }
 
 impl CheckpointFile {
@@ -52,7 +62,7 @@ impl CheckpointFile {
             Ok((file, length))
         };
         match open() {
-            Ok((file, length)) => Ok(Self { path, file: Arc::new(file), length }),
+            Ok((file, length)) => Ok(Self { path, file: Arc::new(file), length, loaded: Arc::default() }),
             Err(error) => Err(super::failed(&path, "opening it", &error)),
         }
     }
@@ -80,8 +90,18 @@ impl CheckpointFile {
         self.read_head(&mut records, cluster_id)
     }
 
+    /// Loads it now, so that damage is found before anybody relies on it; the next [`load`](Self::load) takes the result.
+    pub(crate) fn verify(&self, cluster_id: u128) -> Result<(), Error> {
+        let loaded = self.load(cluster_id)?;
+        *self.loaded.lock() = Some(loaded);
+        Ok(())
+    }
+
     /// Reads all of it; every checksum and the state's digest are checked.
     pub(crate) fn load(&self, cluster_id: u128) -> Result<(Head, Applier), Error> {
+        if let Some(loaded) = self.loaded.lock().take() {
+            return Ok(loaded);
+        }
         let mut records = Records::new(self).map_err(|error| self.damaged(error))?;
         let head = self.read_head(&mut records, cluster_id)?;
         let applier = load(&mut records, &head).map_err(|why| self.damaged(why))?;

@@ -255,3 +255,6 @@ impl Iterator for BatchReader {
         Some(segment)
     }
 }
+
+#[cfg(test)]
+mod tests;

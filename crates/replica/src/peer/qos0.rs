@@ -58,14 +58,17 @@ impl QoS0Links {
         Self { peers, limit, stopping, queues: Mutex::default(), runtime }
     }
 
-    /// Queues one message to the peer at `address`.
-    pub(crate) fn send(&self, node: NodeId, address: &str, message: &Message) {
+    /// Queues one message to a peer; `address` is asked where it is when it is sent to for the first time.
+    pub(crate) fn send(&self, node: NodeId, address: impl FnOnce() -> Option<String>, message: &Message) {
         let counters = &self.peers.counters;
+        let Some(queue) = self.queue(node, address) else {
+            counters.qos0_dropped.one();
+            return;
+        };
         let mut encoded =
             BytesMut::with_capacity(message.payload.len() + message.topic.as_bytes().len() + 16);
         encode_message(message, &mut encoded);
         let cost = encoded.len() + MESSAGE_COST;
-        let queue = self.queue(node, address);
         let mut waiting = queue.waiting.lock();
         if waiting.bytes + cost > self.limit {
             drop(waiting);
@@ -78,22 +81,23 @@ impl QoS0Links {
         queue.filled.notify_one();
     }
 
-    fn queue(&self, node: NodeId, address: &str) -> Arc<Queue> {
+    fn queue(&self, node: NodeId, address: impl FnOnce() -> Option<String>) -> Option<Arc<Queue>> {
         let mut queues = self.queues.lock();
         if let Some(queue) = queues.get(&node) {
-            return Arc::clone(queue);
+            return Some(Arc::clone(queue));
         }
+        let address = address()?;
         let queue = Arc::new(Queue::default());
         queues.insert(node, Arc::clone(&queue));
         let (peers, stopping) = (Arc::clone(&self.peers), self.stopping.clone());
-        let (address, sent) = (address.to_owned(), Arc::clone(&queue));
+        let sent = Arc::clone(&queue);
         self.runtime.spawn(async move {
             tokio::select! {
                 () = deliver(&peers, node, &address, &sent) => {}
                 () = stopping.cancelled() => {}
             }
         });
-        queue
+        Some(queue)
     }
 }
 

@@ -161,7 +161,13 @@ impl Peer for PeerService {
             incoming = blocking(move || incoming.write(&chunk).map(|()| incoming)).await?.map_err(failed)?;
             self.shared.leader_heard();
         }
-        let snapshot = blocking(move || incoming.finish()).await?.map_err(failed)?;
+        // Raft would stop this node for a snapshot that does not read; here it is only refused, and sent again.
+        let cluster_id = formed.identity.cluster_id;
+        let received = blocking(move || {
+            let snapshot = incoming.finish()?;
+            snapshot.verify(cluster_id).map(|()| snapshot)
+        });
+        let snapshot = received.await?.map_err(failed)?;
         let answer = formed.raft.install_full_snapshot(vote, Snapshot { meta, snapshot }).await;
         let answer = answer.map_err(|fatal| Status::unavailable(fatal.to_string()))?;
         Ok(formed.peers.passport.answer(proto::SnapshotResponse { vote: wire::put_vote(&answer.vote) }))

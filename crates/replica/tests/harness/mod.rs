@@ -37,10 +37,13 @@ pub async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>)
     }
 }
 
+/// One packet to a client, with its message.
+pub type Sent = (Outgoing, Option<Arc<Message>>);
+
 /// What a node was told to do, by connection.
 #[derive(Default)]
 pub struct Told {
-    pub packets: BTreeMap<u64, Vec<(Outgoing, Option<Arc<Message>>)>>,
+    pub packets: BTreeMap<u64, Vec<Sent>>,
     pub closed: BTreeMap<u64, CloseReason>,
     pub all_closed: Vec<AllClosed>,
     pub qos0: Vec<Message>,
@@ -118,7 +121,7 @@ impl Node {
     }
 
     /// The packets that a connection was sent so far.
-    pub fn packets(&self, serial: u64) -> Vec<(Outgoing, Option<Arc<Message>>)> {
+    pub fn packets(&self, serial: u64) -> Vec<Sent> {
         self.told.0.lock().packets.get(&serial).cloned().unwrap_or_default()
     }
 
@@ -337,7 +340,7 @@ impl Client {
 
 /// Identifiers and payloads of the PUBLISHes that a connection was sent.
 pub fn received(node: &Node, serial: u64) -> Vec<(PacketId, Bytes)> {
-    let publish = |(packet, message): (Outgoing, Option<Arc<Message>>)| match packet {
+    let publish = |(packet, message): Sent| match packet {
         Outgoing::Publish { packet_id: Some(packet_id), .. } => {
             Some((packet_id, message.expect("the store has it").payload.clone()))
         }
