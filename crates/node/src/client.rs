@@ -44,6 +44,9 @@ impl Options {
     }
 }
 
+/// Tells a person what happens on the way.
+pub(crate) type Tell<'a> = dyn FnMut(&str) + Send + 'a;
+
 /// Why a command ends without success.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -90,3 +93,6 @@ pub(crate) enum Error {
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
+
+#[cfg(test)]
+mod tests;

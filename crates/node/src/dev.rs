@@ -14,7 +14,6 @@ mod banner;
 mod child;
 pub(crate) mod directory;
 mod plan;
-mod port_holder;
 mod supervisor;
 mod view;
 
@@ -46,7 +45,12 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let directory = Directory::new(&options.dir);
     let _lock = directory.lock()?;
-    let plan = Plan::settle(options.nodes, options.port, directory.plan()?, &options.dir)?;
+    let before = directory.plan()?;
+    let plan = Plan::settle(options.nodes, options.port, before, &options.dir)?;
+    if before.is_none() {
+        // Before anything is written that would bind the directory to these ports.
+        plan.claim_all()?;
+    }
     directory.prepare(plan)?;
     let mut nodes = Vec::new();
     for number in 1..=plan.nodes {
@@ -54,7 +58,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         let config = Config::load(&file, Overrides::of_process(&[]))?;
         nodes.push(Node::new(number, &directory, &config));
     }
-    let listener = claim_ports(plan, &nodes, &options.dir)?;
+    let listener = claim_ports(plan, &nodes)?;
     let balancer = std::sync::Arc::new(Balancer::new(nodes.iter().map(|node| node.listener)));
     banner::print(plan, &options, &nodes)?;
     let serving = tokio::spawn(std::sync::Arc::clone(&balancer).run(listener));
@@ -63,12 +67,15 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     result
 }
 
+/// What to do about a taken port when the directory has its ports already.
+const OTHER_PORT: &str = "make a new cluster with --port PORT and another --dir DIR";
+
 /// The balancer's listener, once every port is known to be free: better one line now than three logs to read.
-fn claim_ports(plan: Plan, nodes: &[Node], dir: &std::path::Path) -> anyhow::Result<tokio::net::TcpListener> {
-    let listener = plan::claim(plan.balancer(), "the balancer", dir)?;
+fn claim_ports(plan: Plan, nodes: &[Node]) -> anyhow::Result<tokio::net::TcpListener> {
+    let listener = plan::claim(plan.balancer(), "the balancer", OTHER_PORT)?;
     for node in nodes {
-        drop(plan::claim(node.listener, &format!("{}, MQTT", node.name), dir)?);
-        drop(plan::claim(node.cluster, &format!("{}, gRPC", node.name), dir)?);
+        drop(plan::claim(node.listener, &format!("{}, MQTT", node.name), OTHER_PORT)?);
+        drop(plan::claim(node.cluster, &format!("{}, gRPC", node.name), OTHER_PORT)?);
     }
     listener.set_nonblocking(true).context("the balancer's socket")?;
     tokio::net::TcpListener::from_std(listener).context("the balancer's socket")

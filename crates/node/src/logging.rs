@@ -21,24 +21,28 @@ pub(crate) fn start(config: &Config) {
 }
 
 /// Our own crates at the level asked for. Libraries tell their inner workings at `info`; an operator wants that
-/// only when looking for something.
+/// only when looking for something. openraft warns at every failed heartbeat to a dead peer, which we say once.
 fn filter(level: Level) -> EnvFilter {
-    let libraries = match level {
-        Level::Error => "error",
-        Level::Warn | Level::Info => "warn",
-        Level::Debug => "info",
-        Level::Trace => "debug",
+    let (libraries, openraft) = match level {
+        Level::Error => ("error", "off"),
+        Level::Warn | Level::Info => ("warn", "error"),
+        Level::Debug => ("info", "info"),
+        Level::Trace => ("debug", "debug"),
     };
-    EnvFilter::new(format!(
-        "{libraries},quartet={0},{1}",
-        level.name(),
-        OURS.map(|name| format!("{name}={}", level.name())).join(",")
-    ))
+    let own = level.name();
+    let ours = OURS.map(|name| format!("{name}={own}")).join(",");
+    EnvFilter::new(format!("{libraries},openraft={openraft},{ours}"))
 }
 
 /// The crates whose words an operator reads.
-const OURS: [&str; 5] =
-    ["quartet_broker", "quartet_connection", "quartet_packet", "quartet_raft_log", "quartet_replica"];
+const OURS: [&str; 6] = [
+    "quartet",
+    "quartet_broker",
+    "quartet_connection",
+    "quartet_packet",
+    "quartet_raft_log",
+    "quartet_replica",
+];
 
 #[cfg(test)]
 mod tests {

@@ -20,6 +20,7 @@ mod mailboxes;
 mod metrics;
 mod open_files;
 mod outgoing;
+mod port_holder;
 mod qos0;
 mod server;
 mod shutdown;

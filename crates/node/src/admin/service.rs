@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use quartet_broker::{Broker, Inflight, SessionView, Timestamp};
-use quartet_replica::{Replica, Role, Status};
+use quartet_replica::{MemberStatus, Replica, Role, Status};
 use tonic::service::Routes;
 use tonic::{Request, Response};
 
@@ -77,7 +77,7 @@ impl Admin for Service {
             version: VERSION,
             cluster_id: cluster_id_text(&status),
             applied_index: index.0,
-            session: view.map(|view| session(&view, time, &status)),
+            session: view.map(|view| session(&view, time, &status.members)),
         }))
     }
 
@@ -141,12 +141,12 @@ fn node_status(status: &Status, connections: u64, started: Instant) -> NodeStatu
     }
 }
 
-fn session(view: &SessionView, now: Timestamp, status: &Status) -> Session {
+fn session(view: &SessionView, now: Timestamp, members: &[MemberStatus]) -> Session {
     let connection = view.connection.map(|connection| Connection {
         node_id: connection.node.0,
         boot: connection.boot.0,
         serial: connection.serial,
-        node_name: node_name(status, connection.node.0),
+        node_name: node_name(members, connection.node.0),
         since_index: view.last_connect.0,
     });
     let inbound = view.unreleased.iter().map(|id| handshake(id.get(), Step::AwaitingPubrel));
@@ -194,7 +194,131 @@ fn left_out(count: usize) -> u64 {
     u64::try_from(count.saturating_sub(MOST_LISTED)).unwrap_or(u64::MAX)
 }
 
-fn node_name(status: &Status, id: u64) -> String {
-    let member = status.members.iter().find(|member| member.node.0 == id);
+fn node_name(members: &[MemberStatus], id: u64) -> String {
+    let member = members.iter().find(|member| member.node.0 == id);
     member.map_or_else(|| format!("node id {id}"), |member| member.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use quartet_broker::{
+        Ack, AckKind, Acknowledge, Boot, Command, Connect, ConnectionId, Disconnect, FilterRequest, LogIndex,
+        Message, NodeId, NodeUp, Number, Origin, Principal, Publish, SessionSlot, Settings, Subscribe,
+        Verdict,
+    };
+    use quartet_packet::{
+        PacketId, PublishProperties, QoS, ReasonCode, SubscriptionOptions, Topic, TopicFilter, Utf8String,
+        Version,
+    };
+
+    use super::*;
+
+    const ORIGIN: Origin = Origin { node: NodeId(2), boot: Boot(1) };
+    const ALICE: ConnectionId = ConnectionId { node: NodeId(2), boot: Boot(1), serial: 1 };
+    const SLOT: SessionSlot = SessionSlot(0);
+
+    fn publish(id: u16) -> Command {
+        Command::Publish(Publish {
+            connection: ALICE,
+            session: SLOT,
+            packet_id: PacketId::new(id).expect("not zero"),
+            message: Message {
+                topic: Topic::try_from("a/b").expect("a topic"),
+                qos: QoS::ExactlyOnce,
+                retain: false,
+                message_expiry: None,
+                properties: PublishProperties::default(),
+                payload: Bytes::from_static(b"x"),
+            },
+            verdict: Verdict::Admit,
+        })
+    }
+
+    /// alice publishes to herself: message 7 is unreleased, and of its two copies' handshakes one has had its PUBREC.
+    fn broker() -> Broker {
+        let connect = Command::Connect(Connect {
+            connection: ALICE,
+            read_at: LogIndex(0),
+            client_id: Utf8String::try_from("alice").expect("an id"),
+            principal: Principal(Utf8String::default()),
+            version: Version::V5,
+            clean_start: false,
+            session_expiry: 60,
+            receive_maximum: 10,
+        });
+        let filter = TopicFilter::try_from("a/#").expect("a filter");
+        let subscribe = Command::Subscribe(Subscribe {
+            connection: ALICE,
+            session: SLOT,
+            packet_id: PacketId::MIN,
+            subscription_identifier: None,
+            filters: vec![FilterRequest::Admit(filter, SubscriptionOptions::new(QoS::ExactlyOnce))],
+        });
+        let received = Ack { kind: AckKind::PubRec, packet_id: PacketId::MIN, reason: ReasonCode::Success };
+        let acknowledge =
+            Command::Acknowledge(Acknowledge { connection: ALICE, session: SLOT, acks: vec![received] });
+        let mut broker = Broker::new(9, Settings::default());
+        broker.begin_entry(LogIndex(3), Timestamp(1000));
+        broker.apply(Command::NodeUp(NodeUp { origin: ORIGIN }), &mut Vec::new());
+        for (number, command) in (1..).zip([connect, subscribe, publish(7), publish(8), acknowledge]) {
+            broker.admit(ORIGIN, Number(number));
+            broker.apply(command, &mut Vec::new());
+        }
+        broker.end_entry(&mut Vec::new());
+        broker
+    }
+
+    fn members() -> Vec<MemberStatus> {
+        vec![MemberStatus {
+            node: NodeId(2),
+            name: "node-2".to_owned(),
+            peer_address: String::new(),
+            client_address: String::new(),
+            voter: true,
+            boot: None,
+            matched: None,
+            silent: None,
+        }]
+    }
+
+    #[test]
+    fn a_session_with_every_kind_of_handshake() {
+        let broker = broker();
+        let view = broker.session("alice").expect("there");
+        let session = session(&view, broker.time(), &members());
+        let connection = session.connection.expect("connected");
+        assert_eq!((connection.node_name.as_str(), connection.since_index), ("node-2", 3));
+        let handshakes: Vec<_> = session.handshakes.iter().map(|one| (one.packet_id, one.step())).collect();
+        assert_eq!(
+            handshakes,
+            [
+                (7, Step::AwaitingPubrel),
+                (8, Step::AwaitingPubrel),
+                (1, Step::AwaitingPubcomp),
+                (2, Step::AwaitingPubrec)
+            ]
+        );
+        assert_eq!((session.subscriptions[0].filter.as_str(), session.subscriptions[0].qos), ("a/#", 2));
+        assert_eq!(session.expires_in_milliseconds, None);
+    }
+
+    #[test]
+    fn a_session_without_its_client_says_how_long_it_has() {
+        let mut broker = broker();
+        broker.begin_entry(LogIndex(4), Timestamp(2000));
+        broker.admit(ORIGIN, Number(6));
+        let gone = Disconnect { connection: ALICE, session: SLOT, session_expiry: None, will_due: false };
+        broker.apply(Command::Disconnect(gone), &mut Vec::new());
+        broker.end_entry(&mut Vec::new());
+        let view = broker.session("alice").expect("there");
+        let session = session(&view, Timestamp(12_000), &[]);
+        assert!(session.connection.is_none());
+        assert_eq!(session.expires_in_milliseconds, Some(50_000));
+    }
+
+    #[test]
+    fn a_node_nobody_lists_keeps_its_number() {
+        assert_eq!(node_name(&[], 5), "node id 5");
+    }
 }

@@ -84,15 +84,20 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         sender.send(Ok(payload)).await.context("the first message")?;
         drop(sender);
     }
-    let mut tell = |line: &str| say(line);
-    publisher::run(&options, &Wish { topic, qos, retain }, payloads, &mut tell).await?;
+    publisher::run(&options, &Wish { topic, qos, retain }, payloads, &mut teller()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line for the person at the terminal; standard output is for messages.
-pub(super) fn say(line: &str) {
-    // If standard error is closed nobody wants to know.
-    let _said = writeln!(anstream::stderr().lock(), "{WARNING}{line}{WARNING:#}");
+/// Says lines to the person at the terminal, a repeated one only once; standard output is for messages.
+pub(super) fn teller() -> impl FnMut(&str) {
+    let mut last = String::new();
+    move |line| {
+        if line != last {
+            line.clone_into(&mut last);
+            // If standard error is closed nobody wants to know.
+            let _said = writeln!(anstream::stderr().lock(), "{WARNING}{line}{WARNING:#}");
+        }
+    }
 }
 
 fn read_lines(sender: &mpsc::Sender<std::io::Result<Bytes>>) {

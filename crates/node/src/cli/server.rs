@@ -2,19 +2,19 @@
 
 use std::fs;
 use std::future::pending;
-use std::io::{Read, stdin};
+use std::io::{ErrorKind, Read, stdin};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::config::{Config, Overrides};
-use crate::{admin, logging, open_files, server};
+use crate::{admin, logging, open_files, port_holder, server};
 
 /// Run one node
 ///
@@ -71,12 +71,23 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let result = runtime.block_on(async {
         let stop = stop(arguments.until_stdin_closes)?;
         info!(node = config.node.name, version = env!("CARGO_PKG_VERSION"), "starting");
-        server::run(config.server(), admin::routes, stop).await?;
+        server::run(config.server(), admin::routes, stop).await.map_err(with_holder)?;
         info!("stopped");
         Ok(ExitCode::SUCCESS)
     });
     runtime.shutdown_timeout(LAST_TASKS);
     result
+}
+
+/// Adds who holds a taken port, where that can be known.
+fn with_holder(error: server::Error) -> anyhow::Error {
+    match &error {
+        server::Error::Listen { what, address, source } if source.kind() == ErrorKind::AddrInUse => anyhow!(
+            "{what} {address} is taken {}; end that one, or choose another address in the configuration",
+            port_holder::who(address.port())
+        ),
+        _ => error.into(),
+    }
 }
 
 /// Files and sockets besides clients': the log, checkpoints, peers.

@@ -9,7 +9,7 @@ use clap::Args;
 use quartet_packet::{Publish, QoS, TopicFilter, Utf8String, Version};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::publish::say;
+use super::publish::teller;
 use crate::client::Options;
 use crate::client::subscriber::{self, Next, Wish};
 
@@ -146,7 +146,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             () = late => timed_out = true,
         }
     };
-    subscriber::run(&options, &wish, &mut hear, &mut |line| say(line), stop).await?;
+    subscriber::run(&options, &wish, &mut hear, &mut teller(), stop).await?;
     match (timed_out, left) {
         (true, Some(left)) if left > 0 && !closed => {
             bail!("-W passed, and {left} of the -C messages have not come")

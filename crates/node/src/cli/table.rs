@@ -63,14 +63,15 @@ impl Display for Table {
         let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(Cell::width).max();
         let widths: Vec<usize> = (0..self.aligns.len()).map(|column| width(column).unwrap_or(0)).collect();
         for row in &self.rows {
-            for (column, cell) in row.iter().enumerate() {
+            // Nothing trails the last cell that says something.
+            let said = row.iter().rposition(|cell| !cell.text.is_empty()).map_or(0, |last| last + 1);
+            for (column, cell) in row[..said].iter().enumerate() {
                 let gap = if column == 0 { "" } else { "  " };
                 let fill = " ".repeat(widths.get(column).map_or(0, |width| width - cell.width()));
                 let (style, text) = (cell.style, &cell.text);
                 match self.aligns.get(column) {
                     Some(Align::Right) => write!(f, "{gap}{fill}{style}{text}{style:#}")?,
-                    // Nothing trails the last column.
-                    _ if column + 1 == row.len() => write!(f, "{gap}{style}{text}{style:#}")?,
+                    _ if column + 1 == said => write!(f, "{gap}{style}{text}{style:#}")?,
                     _ => write!(f, "{gap}{style}{text}{style:#}{fill}")?,
                 }
             }
@@ -88,9 +89,9 @@ mod tests {
     fn columns_line_up_and_nothing_trails() {
         let mut table =
             Table::new(&[("filter", Align::Left), ("qos", Align::Right), ("options", Align::Left)]);
-        table.row(vec![Cell::plain("a/#"), Cell::plain(2), Cell::plain("-")]);
+        table.row(vec![Cell::plain("a/#"), Cell::plain(2), Cell::plain("")]);
         table.row(vec![Cell::plain("größe/+"), Cell::styled(10, style::BAD), Cell::plain("no local")]);
         let plain = anstream::adapter::strip_str(&table.to_string()).to_string();
-        assert_eq!(plain, "filter   qos  options\na/#        2  -\ngröße/+   10  no local\n");
+        assert_eq!(plain, "filter   qos  options\na/#        2\ngröße/+   10  no local\n");
     }
 }

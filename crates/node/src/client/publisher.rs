@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::backoff::Backoff;
 use super::exchange::{Exchange, Received};
 use super::link::{Broken, Link, said};
-use super::{Error, Options};
+use super::{Error, Options, Tell};
 
 /// Most messages under way at once, less where the broker's Receive Maximum says so: enough to fill group commits,
 /// small enough to be sent again in a moment.
@@ -42,7 +42,7 @@ pub(crate) async fn run(
     options: &Options,
     wish: &Wish,
     payloads: mpsc::Receiver<std::io::Result<Bytes>>,
-    tell: &mut dyn FnMut(&str),
+    tell: &mut Tell<'_>,
 ) -> Result<(), Error> {
     let mut publisher = Publisher {
         options,
@@ -68,7 +68,7 @@ struct Publisher<'a> {
 }
 
 impl Publisher<'_> {
-    async fn run(&mut self, tell: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    async fn run(&mut self, tell: &mut Tell<'_>) -> Result<(), Error> {
         let resumable = self.wish.qos != QoS::AtMostOnce;
         if resumable && !self.options.version.is_v5() {
             // Before 5.0 a session that outlives its connection cannot begin clean: end the old one first.
@@ -102,12 +102,7 @@ impl Publisher<'_> {
     }
 
     /// A connection, however many tries it takes; nobody there at the first try is an error at once.
-    async fn connect(
-        &self,
-        clean: bool,
-        first: bool,
-        tell: &mut dyn FnMut(&str),
-    ) -> Result<(Link, ConnAck), Error> {
+    async fn connect(&self, clean: bool, first: bool, tell: &mut Tell<'_>) -> Result<(Link, ConnAck), Error> {
         let expiry = if self.wish.qos == QoS::AtMostOnce { 0 } else { SESSION_EXPIRY };
         let mut backoff = Backoff::default();
         let deadline = Instant::now() + PATIENCE;
@@ -136,7 +131,7 @@ impl Publisher<'_> {
         link: &mut Link,
         connack: &ConnAck,
         clean: bool,
-        tell: &mut dyn FnMut(&str),
+        tell: &mut Tell<'_>,
     ) -> Result<(), Broken> {
         let window = connack.receive_maximum.map_or(WINDOW, |most| WINDOW.min(most.get().into()));
         // 3.1 has no Session Present: there, what was not begun clean is taken as present.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::backoff::Backoff;
 use super::exchange::{Exchange, Received};
 use super::link::{Broken, Link, said};
-use super::{Error, Options};
+use super::{Error, Options, Tell};
 
 /// How long handshakes may take to finish before leaving: an election fits.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -42,12 +42,15 @@ pub(crate) enum Next {
     Enough,
 }
 
+/// Takes a message.
+pub(crate) type Hear<'a> = dyn FnMut(&Publish) -> std::io::Result<Next> + Send + 'a;
+
 /// Hands messages to `hear` until it has enough or `stop` resolves. `tell` gets what a person should know.
 pub(crate) async fn run(
     options: &Options,
     wish: &Wish,
-    hear: &mut dyn FnMut(&Publish) -> std::io::Result<Next>,
-    tell: &mut dyn FnMut(&str),
+    hear: &mut Hear<'_>,
+    tell: &mut Tell<'_>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let mut subscriber = Subscriber {
@@ -72,8 +75,8 @@ pub(crate) async fn run(
 struct Subscriber<'a> {
     options: &'a Options,
     wish: &'a Wish,
-    hear: &'a mut dyn FnMut(&Publish) -> std::io::Result<Next>,
-    tell: &'a mut dyn FnMut(&str),
+    hear: &'a mut Hear<'a>,
+    tell: &'a mut Tell<'a>,
     exchange: Exchange,
     /// The broker has granted the subscriptions in the session it holds.
     subscribed: bool,
@@ -90,30 +93,31 @@ impl Subscriber<'_> {
             // Only the first connection of a passing session begins clean; where 3.x cannot keep it, each does.
             let clean = !self.wish.persistent && (!self.connected_before || !self.options.version.is_v5());
             let why = match Link::open(self.options, clean, self.wish.session_expiry).await {
-                Err(broken) => broken,
                 Ok((link, connack)) => {
                     backoff.reset();
                     self.link = Some(link);
-                    match self.serve(&connack, clean).await {
-                        Ok(()) => return Ok(()),
-                        Err(broken) => {
-                            self.link = None;
-                            broken
-                        }
-                    }
+                    let served = self.serve(&connack, clean).await;
+                    let Err(broken) = served else { return Ok(()) };
+                    self.link = None;
+                    format!("connection lost: {}", self.worth_a_retry(broken)?)
                 }
+                Err(broken) => format!("no connection yet: {}", self.worth_a_retry(broken)?),
             };
+            (self.tell)(&why);
             let wait = backoff.next_wait();
-            match why {
-                Broken::Final(error) => return Err(error),
-                Broken::Nobody(cause) if !self.connected_before => {
-                    return Err(Error::Unreachable { address: self.options.address(), cause });
-                }
-                Broken::Nobody(error) => (self.tell)(&format!("no connection yet: {error}")),
-                Broken::Lost(why) if self.connected_before => (self.tell)(&format!("connection lost: {why}")),
-                Broken::Lost(why) => (self.tell)(&format!("no connection yet: {why}")),
-            }
             sleep(wait).await;
+        }
+    }
+
+    /// What happened, if trying again may help: nobody there at the very first try will not be there at the next.
+    fn worth_a_retry(&self, broken: Broken) -> Result<String, Error> {
+        match broken {
+            Broken::Final(error) => Err(error),
+            Broken::Nobody(cause) if !self.connected_before => {
+                Err(Error::Unreachable { address: self.options.address(), cause })
+            }
+            Broken::Nobody(error) => Ok(error.to_string()),
+            Broken::Lost(why) => Ok(why),
         }
     }
 

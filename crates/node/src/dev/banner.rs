@@ -6,7 +6,7 @@ use std::io::Write as _;
 use super::Options;
 use super::plan::Plan;
 use super::supervisor::Node;
-use crate::cli::style::{FAINT, STRONG};
+use crate::cli::style::{FAINT, STRONG, WARNING};
 use crate::cli::words;
 
 /// Prints it.
@@ -57,6 +57,13 @@ fn text(plan: Plan, options: &Options, nodes: &[Node], program: &str) -> Result<
         }
     };
     writeln!(text, "\n  {fate} Ctrl-C ends all nodes and keeps their data.")?;
+    if let Some(first) = plan.overlaps_outgoing() {
+        writeln!(
+            text,
+            "  {WARNING}Ports from {first} are also used for outgoing connections: a node may find its own taken. Choose \
+             a lower --port.{WARNING:#}"
+        )?;
+    }
     writeln!(text, "  {FAINT}No passwords, no encryption: it listens on this machine only.{FAINT:#}\n")?;
     Ok(text)
 }

@@ -6,13 +6,14 @@
 //!   PORT + 1000 + k gRPC of node k
 //! ```
 
+use std::fs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
 use anyhow::bail;
 
-use super::port_holder;
+use crate::port_holder;
 
 /// Nodes without a wish.
 const USUAL_NODES: u16 = 3;
@@ -73,6 +74,25 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Says which port is taken, and by whom, if any is.
+    pub(crate) fn claim_all(self) -> anyhow::Result<()> {
+        let otherwise = "choose other ports with --port PORT";
+        drop(claim(self.balancer(), "the balancer", otherwise)?);
+        for number in 1..=self.nodes {
+            drop(claim(self.listener(number), &format!("node-{number}, MQTT"), otherwise)?);
+            drop(claim(self.cluster(number), &format!("node-{number}, gRPC"), otherwise)?);
+        }
+        Ok(())
+    }
+
+    /// The first port that the system gives to outgoing connections, if that is among ours: while a node is down, its
+    /// peers' connections may take its port.
+    pub(crate) fn overlaps_outgoing(self) -> Option<u16> {
+        let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+        let first = range.split_whitespace().next()?.parse().ok()?;
+        (self.cluster(self.nodes).port() >= first).then_some(first)
+    }
+
     /// Where clients connect.
     pub(crate) fn balancer(self) -> SocketAddr {
         loopback(self.port)
@@ -93,25 +113,21 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// Listens on `address`, or says who already does.
-pub(crate) fn claim(address: SocketAddr, purpose: &str, dir: &Path) -> anyhow::Result<TcpListener> {
+/// Listens on `address`, or says who already does; `otherwise` is what else can be done about it.
+pub(crate) fn claim(address: SocketAddr, purpose: &str, otherwise: &str) -> anyhow::Result<TcpListener> {
     let error = match TcpListener::bind(address) {
         Ok(listener) => return Ok(listener),
         Err(error) => error,
     };
     let port = address.port();
     match error.kind() {
-        ErrorKind::AddrInUse => bail!(
-            "port {port} ({purpose}) is taken {}; end that one, or choose other ports with --port PORT and a new --dir \
-             (now {})",
-            port_holder::who(port),
-            dir.display()
-        ),
-        ErrorKind::PermissionDenied => bail!(
-            "port {port} ({purpose}) needs privileges; choose ports from 1024 with --port PORT and a new --dir (now {})",
-            dir.display()
-        ),
-        _ => bail!("port {port} ({purpose}) cannot be used: {error}; choose another with --port PORT"),
+        ErrorKind::AddrInUse => {
+            bail!("port {port} ({purpose}) is taken {}; end that one, or {otherwise}", port_holder::who(port))
+        }
+        ErrorKind::PermissionDenied => {
+            bail!("port {port} ({purpose}) needs privileges; {otherwise}, from 1024")
+        }
+        _ => bail!("port {port} ({purpose}) cannot be used: {error}; {otherwise}"),
     }
 }
 
@@ -165,10 +181,12 @@ mod tests {
     fn a_taken_port_is_one_line_that_names_the_holder() {
         let holder = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = holder.local_addr().expect("bound");
-        let said = claim(address, "node-1, MQTT", Path::new("d")).expect_err("taken").to_string();
+        let said = claim(address, "node-1, MQTT", "choose other ports with --port PORT")
+            .expect_err("taken")
+            .to_string();
         let begin = format!("port {} (node-1, MQTT) is taken by ", address.port());
         assert!(said.starts_with(&begin), "{said}");
         assert!(said.contains(&format!("(pid {})", std::process::id())), "{said}");
-        assert!(!said.contains('\n'));
+        assert!(said.ends_with("; end that one, or choose other ports with --port PORT"), "{said}");
     }
 }

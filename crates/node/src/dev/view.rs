@@ -53,12 +53,9 @@ impl Scene {
             }
             lines.extend(line(name, was, view));
         }
-        if self.leader != before.leader {
-            match (&self.leader, &before.leader) {
-                (Some((name, term)), _) => lines.push(format!("{name} leads (term {term})")),
-                (None, Some(_)) => lines.push("there is no leader".to_owned()),
-                (None, None) => {}
-            }
+        // That nobody leads is a matter of health, and said there.
+        if let Some((name, term)) = self.leader.as_ref().filter(|_| self.leader != before.leader) {
+            lines.push(format!("{name} leads (term {term})"));
         }
         if self.health != before.health {
             lines.push(self.health.clone());
@@ -108,7 +105,7 @@ mod tests {
     fn a_death_and_a_return_by_hand() {
         let before = scene(&[SERVING, SERVING], Some(("node-2", 1)), "h");
         let dead = scene(&[SERVING, View::Down { how: "killed by SIGKILL".into() }], None, "h");
-        assert_eq!(dead.changes(&before), ["node-2 is down: killed by SIGKILL", "there is no leader"]);
+        assert_eq!(dead.changes(&before), ["node-2 is down: killed by SIGKILL"]);
         let back = scene(&[SERVING, View::Serving { by_hand: Some(77) }], Some(("node-1", 2)), "h");
         assert_eq!(back.changes(&dead), ["node-2 serves (pid 77, started by hand)", "node-1 leads (term 2)"]);
     }
