@@ -173,6 +173,11 @@ impl Client {
         !self.to_write.is_empty()
     }
 
+    /// Whether its CONNECT has Clean Start.
+    pub(crate) fn wants_new_session(&self) -> bool {
+        self.clean
+    }
+
     /// Its connection is over.
     pub(crate) fn offline(&mut self) {
         self.link = None;

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use quartet_broker::{Boot, Command, LogIndex, NodeDown, NodeId, Origin, Timestamp};
+use quartet_broker::{Command, LogIndex, NodeDown, NodeId, NodeUp, Origin, Timestamp};
 use quartet_packet::QoS;
 
 use crate::checkers;
@@ -65,9 +65,10 @@ impl Cluster {
         let mut broker = fresh_broker(&options.settings);
         weaken(&mut broker, sin);
         let formatted = Snapshot::take(&broker, &std::collections::BTreeMap::new());
+        let wired = options.wired && !sin.is_some_and(Sin::of_front_end);
         let mut nodes = Vec::new();
         for index in 0..options.nodes {
-            let mut node = Node::new(node_id(index), formatted.clone());
+            let mut node = Node::new(node_id(index), formatted.clone(), wired);
             node.start(sin)?;
             nodes.push(node);
         }
@@ -107,7 +108,7 @@ impl Cluster {
                 let client = self.random.below(self.clients.len());
                 self.client_acts(client);
             }
-            Step::NodeReads => self.node_reads_any(),
+            Step::NodeReads => self.node_reads_any()?,
             Step::ClientReads => self.client_reads_any()?,
             Step::NodeApplies => {
                 let node = self.random.below(self.nodes.len());
@@ -128,7 +129,7 @@ impl Cluster {
                 let client = self.random.below(self.clients.len());
                 self.client_cuts(client);
             }
-            Step::KeepAliveEnds => self.keep_alive_ends(),
+            Step::KeepAliveEnds => self.keep_alive_ends()?,
             Step::Crash => self.crash(),
             Step::Restart => self.restart()?,
             Step::Pause => self.pause(true),
@@ -225,9 +226,10 @@ impl Cluster {
         if politely && link.serial.is_some() {
             link.up.push_back(crate::link::Up::Disconnect);
         }
-        // What an eager client wrote and the node has not begun to read cannot be told from what it writes next: a
-        // close must have arrived then (see the crate's MODEL.md).
-        let may_be_silent = !link.eager || link.serial.is_some();
+        // What an eager client wrote, or that it wants a new session, cannot be told from what it does next while the
+        // node has not even read CONNECT: then a close must have arrived (see the crate's MODEL.md).
+        let harmless = !link.eager && !self.clients[index].wants_new_session();
+        let may_be_silent = harmless || link.serial.is_some();
         let silent = may_be_silent && self.random.chance(self.options.silent);
         link.end_arrived = !silent;
         if may_be_silent && self.random.chance(40) {
@@ -238,19 +240,19 @@ impl Cluster {
         self.trace.note(self.step, &("cuts", index, id, silent, link.up.len()));
     }
 
-    fn node_reads_any(&mut self) {
+    fn node_reads_any(&mut self) -> Result<(), Violation> {
         let count = self.links.len();
-        if count == 0 {
-            return;
+        if count > 0 {
+            let at = self.random.below(count);
+            let id = self.links.all()[at].id;
+            self.node_reads(id)?;
         }
-        let at = self.random.below(count);
-        let id = self.links.all()[at].id;
-        self.node_reads(id);
+        Ok(())
     }
 
     /// A node reads once from a socket.
-    pub(crate) fn node_reads(&mut self, id: LinkId) -> bool {
-        let Some(link) = self.links.get(id).filter(|link| link.node_open) else { return false };
+    pub(crate) fn node_reads(&mut self, id: LinkId) -> Result<bool, Violation> {
+        let Some(link) = self.links.get(id).filter(|link| link.node_open) else { return Ok(false) };
         let node = &mut self.nodes[index_of(link.node)];
         let around = Surroundings {
             sin: self.sin,
@@ -258,12 +260,12 @@ impl Cluster {
             takes_large: self.clients[link.client].plan.takes_large,
             batch: 1 + self.random.below(4),
         };
-        let Some(process) = node.running() else { return false };
-        let read = process.read(link, around);
+        let Some(process) = node.running() else { return Ok(false) };
+        let read = process.read(link, around)?;
         if read {
             self.trace.note(self.step, &("node reads", link.node, id));
         }
-        read
+        Ok(read)
     }
 
     fn client_reads_any(&mut self) -> Result<(), Violation> {
@@ -296,28 +298,34 @@ impl Cluster {
     }
 
     /// A node notices that a client is gone, or takes a living one for gone.
-    fn keep_alive_ends(&mut self) {
+    fn keep_alive_ends(&mut self) -> Result<(), Violation> {
         let count = self.links.len();
         if count == 0 {
-            return;
+            return Ok(());
         }
         let at = self.random.below(count);
-        let id = self.links.all()[at].id;
-        let Some(link) = self.links.get(id) else { return };
-        if link.node_open && (!link.client_open || self.random.chance(30)) {
-            self.node_closes(id);
+        let (id, node_open, client_open) = {
+            let link = &self.links.all()[at];
+            (link.id, link.node_open, link.client_open)
+        };
+        if node_open && (!client_open || self.random.chance(30)) {
+            self.node_closes(id)?;
         }
+        Ok(())
     }
 
-    /// A node closes a socket by its own decision.
-    pub(crate) fn node_closes(&mut self, id: LinkId) {
-        let Some(link) = self.links.get(id) else { return };
-        if let Some(process) = self.nodes[index_of(link.node)].running() {
-            process.drop_connection(link, self.sin);
-            let lost = self.random.below(link.down.len() + 1);
-            link.down.truncate(lost);
+    /// A node closes a socket by its own decision; what it wrote last may be lost.
+    fn node_closes(&mut self, id: LinkId) -> Result<(), Violation> {
+        let Some(node) = self.links.get(id).map(|link| index_of(link.node)) else { return Ok(()) };
+        if let Some(process) = self.nodes[node].running() {
+            process.drop_connection(id, &mut self.links, self.sin)?;
+            if let Some(link) = self.links.get(id) {
+                let arrived = self.random.below(link.down.len() + 1);
+                link.down.truncate(arrived);
+            }
             self.trace.note(self.step, &("node closes", id));
         }
+        Ok(())
     }
 
     /// A node applies up to so many entries.
@@ -443,9 +451,13 @@ impl Cluster {
         if !self.nodes[index].paused && self.nodes[index].process.is_some() && self.random.chance(70) {
             return;
         }
-        let down = Command::NodeDown(NodeDown { origin: Origin { node, boot: Boot(boot.0) } });
+        let origin = Origin { node, boot };
         self.trace.note(self.step, &("declares down", index, boot));
-        self.launch(Flight::Plain(down));
+        self.launch(Flight::Plain(Command::NodeDown(NodeDown { origin })));
+        if self.random.chance(30) {
+            // Of a boot long begun, a beginning may still be on its way.
+            self.launch(Flight::Plain(Command::NodeUp(NodeUp { origin })));
+        }
     }
 
     fn checkpoint(&mut self) {

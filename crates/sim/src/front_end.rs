@@ -13,20 +13,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use quartet_broker::{
-    Ack, AckKind, Acknowledge, Command, Connect, ConnectionId, Disconnect, FilterRequest, LogIndex, Message,
+    Ack, AckKind, Acknowledge, Command, Connect, ConnectionId, Disconnect, FilterRequest, LogIndex,
     MessageHandle, Outgoing, Principal, Publish, SessionSlot, Subscribe, Unsubscribe, Verdict,
 };
-use quartet_packet::{
-    PacketId, PublishProperties, QoS, ReasonCode, SubscriptionOptions, Topic, TopicFilter, Utf8String,
-    Version,
-};
+use quartet_packet::{PacketId, QoS, ReasonCode, SubscriptionOptions, Utf8String, Version};
 
-use crate::link::{Down, Link, LinkId, MessageId, Published, Up};
+use crate::link::{Down, Link, LinkId, Links, Up};
 use crate::node::Process;
 use crate::sin::Sin;
 use crate::violation::Violation;
+use crate::wire::{from_payload, identifier, to_message, topic_filter, utf8};
 
 /// One connection that has sent CONNECT.
 #[derive(Clone, Debug)]
@@ -65,7 +62,14 @@ pub(crate) struct Surroundings {
 impl Process {
     /// Reads one packet (or a run of acknowledgements) from a socket, or notices its end. False if nothing could be
     /// done.
-    pub(crate) fn read(&mut self, link: &mut Link, around: Surroundings) -> bool {
+    pub(crate) fn read(&mut self, link: &mut Link, around: Surroundings) -> Result<bool, Violation> {
+        match self.is_wired {
+            true => self.read_wired(link, around),
+            false => Ok(self.read_thin(link, around)),
+        }
+    }
+
+    fn read_thin(&mut self, link: &mut Link, around: Surroundings) -> bool {
         let Some(serial) = link.serial else { return self.read_connect(link, around) };
         let Some(connection) = self.connections.get(&serial) else { return false };
         match connection.state {
@@ -99,6 +103,12 @@ impl Process {
                 self.close(link);
             }
             return gone;
+        }
+        let looks = !matches!(around.sin, Some(Sin::PeerCloseIgnored | Sin::ProposedBeforeConnAck));
+        if link.end_arrived && looks {
+            // Of a client that has gone on: with Clean Start its CONNECT would end the session it has elsewhere.
+            self.close(link);
+            return true;
         }
         if !self.serving() || !self.window.has_room() {
             return false;
@@ -185,11 +195,7 @@ impl Process {
                     session,
                     packet_id: identifier(packet_id),
                     subscription_identifier: None,
-                    filters: vec![FilterRequest::Admit(
-                        TopicFilter::from_utf8(utf8(&filter.text()))
-                            .expect("the workload's filters are filters"),
-                        SubscriptionOptions::new(qos),
-                    )],
+                    filters: vec![FilterRequest::Admit(topic_filter(filter), SubscriptionOptions::new(qos))],
                 }));
             }
             Up::Unsubscribe { packet_id, filter } => self.window.push(Command::Unsubscribe(Unsubscribe {
@@ -268,9 +274,12 @@ impl Process {
         &mut self,
         serial: u64,
         packet: Outgoing,
-        links: &mut crate::link::Links,
+        links: &mut Links,
         sin: Option<Sin>,
     ) -> Result<(), Violation> {
+        if self.is_wired && self.wired.contains_key(&serial) {
+            return self.deliver_wired(serial, packet, links);
+        }
         let held = self.connections.get(&serial).map(|connection| connection.link);
         let link = held.and_then(|link| links.get(link)).filter(|link| link.node_open);
         let Some(link) = link else {
@@ -387,7 +396,8 @@ impl Process {
         Some(theirs)
     }
 
-    fn connection_id(&self, serial: u64) -> ConnectionId {
+    /// The name of one of this process's connections.
+    pub(crate) fn connection_id(&self, serial: u64) -> ConnectionId {
         let origin = self.origin();
         ConnectionId { node: origin.node, boot: origin.boot, serial }
     }
@@ -404,40 +414,7 @@ fn refused(reason: ReasonCode) -> bool {
     reason.value() >= 0x80
 }
 
-fn identifier(id: u16) -> PacketId {
-    PacketId::new(id).expect("identifiers of the workload start at 1")
-}
-
 /// A client's name.
 pub(crate) fn client_id(client: usize) -> Utf8String {
     utf8(&format!("client-{client}"))
-}
-
-fn utf8(text: &str) -> Utf8String {
-    Utf8String::try_from(text).expect("the workload's strings are MQTT strings")
-}
-
-/// The message that the core gets. The payload names it: publisher, sequence, whether it is large.
-fn to_message(message: Published) -> Message {
-    let mut payload = vec![message.id.publisher, u8::from(message.large)];
-    payload.extend(message.id.sequence.to_be_bytes());
-    Message {
-        topic: Topic::try_from(format!("t/{}", message.topic).as_str())
-            .expect("the workload's topics are topics"),
-        qos: message.qos,
-        retain: false,
-        message_expiry: message.expiry,
-        properties: PublishProperties::default(),
-        payload: Bytes::from(payload),
-    }
-}
-
-fn from_payload(payload: &[u8]) -> (MessageId, bool) {
-    match payload {
-        [publisher, large, sequence @ ..] => {
-            let sequence = sequence.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
-            (MessageId { publisher: *publisher, sequence }, *large == 1)
-        }
-        [] | [_] => (MessageId { publisher: u8::MAX, sequence: 0 }, false),
-    }
 }

@@ -63,7 +63,7 @@ impl Cluster {
             {
                 link.end_arrived = true;
             }
-            while self.node_reads(id) {}
+            while self.node_reads(id)? {}
             while self.client_reads(id)? {}
         }
         for (client, left) in left.iter_mut().enumerate() {

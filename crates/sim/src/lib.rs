@@ -33,6 +33,8 @@ mod subscriber;
 mod trace;
 mod violation;
 mod window;
+mod wire;
+mod wired;
 
 pub use run::{DEFAULT_STEPS, Outcome, Run};
 pub use sin::Sin;

@@ -157,6 +157,12 @@ impl Links {
         &mut self.all
     }
 
+    /// How many are open at a node that has begun to read them.
+    pub(crate) fn open_at(&self, node: NodeId) -> usize {
+        let open = |link: &&Link| link.node == node && link.node_open && link.serial.is_some();
+        self.all.iter().filter(open).count()
+    }
+
     /// How many.
     pub(crate) fn len(&self) -> usize {
         self.all.len()

@@ -193,7 +193,7 @@ fn model(bounds: Bounds, threads: usize, most: usize) -> ExitCode {
 }
 
 fn model_with(bounds: Bounds, sin: Sin, most: usize) -> ExitCode {
-    match counterexample(bounds, sin, most) {
+    match counterexample(bounds, Some(sin), most) {
         (Some(found), _) => {
             println!("{sin:?}: {} broken in {} steps:", found.property, found.steps.len());
             found.steps.iter().for_each(|step| println!("  {step}"));
@@ -213,7 +213,7 @@ fn every_sin(most: usize) -> ExitCode {
             println!("{:>2} {sin:?}: not modelled", sin.invariant());
             continue;
         };
-        match counterexample(bounds, sin, most) {
+        match counterexample(bounds, Some(sin), most) {
             (Some(found), _) => {
                 println!("{:>2} {sin:?}: {}, {} steps", sin.invariant(), found.property, found.steps.len());
             }

@@ -13,15 +13,17 @@
 use std::collections::BTreeMap;
 
 use quartet_broker::{Boot, Broker, Command, Effect, Message, MessageHandle, NodeId, NodeUp, Origin};
+use quartet_connection::{Input, Stop};
 
 use crate::front_end::{Connection, State, client_id};
-use crate::link::Links;
+use crate::link::{LinkId, Links};
 use crate::log::{Flight, Log, apply_entry};
 use crate::sin::Sin;
 use crate::snapshot::Snapshot;
 use crate::trace::hash_of;
 use crate::violation::Violation;
 use crate::window::Window;
+use crate::wired::AllWired;
 
 /// A node.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(crate) struct Node {
     /// `None`: crashed.
     pub(crate) process: Option<Process>,
     pub(crate) paused: bool,
+    /// It has the real front end.
+    is_wired: bool,
     /// Its own rules refuse every PUBLISH just now.
     pub(crate) refusing: bool,
 }
@@ -45,13 +49,18 @@ pub(crate) struct Process {
     pub(crate) store: BTreeMap<MessageHandle, Message>,
     pub(crate) window: Window,
     pub(crate) serials: u64,
+    /// Of the thin front end.
     pub(crate) connections: BTreeMap<u64, Connection>,
+    /// Of the real one.
+    pub(crate) wired: AllWired,
+    /// Which of the two this run has.
+    pub(crate) is_wired: bool,
 }
 
 impl Node {
     /// A formatted node, not started yet.
-    pub(crate) fn new(id: NodeId, checkpoint: Snapshot) -> Self {
-        Self { id, boot: Boot(0), checkpoint, process: None, paused: false, refusing: false }
+    pub(crate) fn new(id: NodeId, checkpoint: Snapshot, is_wired: bool) -> Self {
+        Self { id, boot: Boot(0), checkpoint, process: None, paused: false, is_wired, refusing: false }
     }
 
     /// Starts the process: the next boot, the checkpoint; the log's tail follows entry by entry.
@@ -61,7 +70,15 @@ impl Node {
         }
         let (broker, store) = self.checkpoint.thaw(sin)?;
         let window = Window::new(Origin { node: self.id, boot: self.boot });
-        self.process = Some(Process { broker, store, window, serials: 0, connections: BTreeMap::new() });
+        self.process = Some(Process {
+            broker,
+            store,
+            window,
+            serials: 0,
+            connections: BTreeMap::new(),
+            wired: BTreeMap::new(),
+            is_wired: self.is_wired,
+        });
         self.paused = false;
         Ok(())
     }
@@ -100,7 +117,7 @@ impl Node {
             ));
         }
         process.perform(effects, links, sin)?;
-        self.follow_own_boot(links, sin);
+        self.follow_own_boot(links, sin)?;
         Ok(true)
     }
 
@@ -114,24 +131,24 @@ impl Node {
         let Some(process) = self.running() else { return Ok(()) };
         (process.broker, process.store) = snapshot.thaw(sin)?;
         if sin != Some(Sin::SnapshotKeepsConnections) {
-            process.close_after_snapshot(links);
+            process.close_after_snapshot(links)?;
         }
-        self.follow_own_boot(links, sin);
-        Ok(())
+        self.follow_own_boot(links, sin)
     }
 
     /// Trims the window to the applied cursor; at the end of its own boot closes everything and takes the next.
-    fn follow_own_boot(&mut self, links: &mut Links, sin: Option<Sin>) {
-        let Some(process) = &mut self.process else { return };
+    fn follow_own_boot(&mut self, links: &mut Links, sin: Option<Sin>) -> Result<(), Violation> {
+        let Some(process) = &mut self.process else { return Ok(()) };
         let origin = process.origin();
         if let Some(cursor) = process.broker.cursor(origin) {
             process.window.trim(cursor.0);
-            return;
+            return Ok(());
         }
         let over = process.broker.highest_boot(self.id).is_some_and(|(boot, _)| boot >= origin.boot);
         if !over || sin == Some(Sin::OwnEndIgnored) {
-            return;
+            return Ok(());
         }
+        process.end_all_wired(links)?;
         for link in links.all().iter_mut().filter(|link| link.node == self.id && link.serial.is_some()) {
             process.close(link);
         }
@@ -139,6 +156,7 @@ impl Node {
         process.connections.clear();
         process.serials = 0;
         process.window = Window::new(Origin { node: self.id, boot: self.boot });
+        Ok(())
     }
 
     /// What the node would send now: its boot's beginning until it sees it applied, then what is new or in doubt.
@@ -175,7 +193,8 @@ impl Process {
                 Effect::Send { to, packet } if to.origin() == origin => {
                     self.deliver(to.serial, packet, links, sin)?;
                 }
-                Effect::Close { connection, .. } if connection.origin() == origin => {
+                Effect::Close { connection, reason } if connection.origin() == origin => {
+                    self.close_wired(connection.serial, reason, links)?;
                     self.close_serial(connection.serial, links);
                 }
                 // Of others; and of our own boot's end `follow_own_boot` learns from the state.
@@ -202,7 +221,8 @@ impl Process {
     }
 
     /// After a snapshot: what was written to these connections is unknown, those that wait for CONNACK too.
-    fn close_after_snapshot(&mut self, links: &mut Links) {
+    fn close_after_snapshot(&mut self, links: &mut Links) -> Result<(), Violation> {
+        self.snapshot_for_wired(links)?;
         let origin = self.origin();
         for (serial, connection) in core::mem::take(&mut self.connections) {
             let owned = self.broker.session(&client_id(connection.client)).filter(|session| {
@@ -219,10 +239,22 @@ impl Process {
                 self.close(link);
             }
         }
+        Ok(())
     }
 
     /// A socket ends by this node's own decision, or its keep alive ran out.
-    pub(crate) fn drop_connection(&mut self, link: &mut crate::link::Link, sin: Option<Sin>) {
+    pub(crate) fn drop_connection(
+        &mut self,
+        id: LinkId,
+        links: &mut Links,
+        sin: Option<Sin>,
+    ) -> Result<(), Violation> {
+        let Some(link) = links.get(id) else { return Ok(()) };
+        if let Some(serial) = link.serial.filter(|serial| self.wired.contains_key(serial)) {
+            let gone = !link.client_open;
+            let input = if gone { Input::PeerClosed } else { Input::Stop(Stop::SlowPeer) };
+            return self.end_wired(serial, input, links);
+        }
         let connection = link.serial.and_then(|serial| Some((serial, self.connections.get(&serial)?)));
         if let Some((serial, Connection { state: State::Open(session), .. })) = connection {
             let session = *session;
@@ -237,5 +269,6 @@ impl Process {
             self.disconnect(serial, session);
         }
         self.close(link);
+        Ok(())
     }
 }

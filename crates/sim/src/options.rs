@@ -120,6 +120,8 @@ pub(crate) enum Step {
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) nodes: usize,
+    /// Nodes have the real front end, the connection crate's, and not the thin one.
+    pub(crate) wired: bool,
     pub(crate) topics: u8,
     pub(crate) clients: Vec<Plan>,
     pub(crate) settings: Settings,
@@ -164,6 +166,7 @@ impl Options {
         }
         Self {
             nodes: random.between(3, 5),
+            wired: random.chance(50),
             topics,
             clients,
             settings,

@@ -140,6 +140,36 @@ impl Sin {
         }
     }
 
+    /// Whether it is the thin front end that commits it: the real one has no such switch.
+    #[must_use]
+    pub(crate) fn of_front_end(self) -> bool {
+        match self {
+            Self::PubAckBeforeCommit
+            | Self::PubRecBeforeCommit
+            | Self::PubCompBeforeCommit
+            | Self::SubAckBeforeCommit
+            | Self::PubRelBeforeCommit
+            | Self::PacketIdsOfFrontEnd
+            | Self::RefusedByFrontEnd
+            | Self::WindowForgetsDead
+            | Self::NoReadAt
+            | Self::ProposedBeforeConnAck
+            | Self::PeerCloseIgnored => true,
+            Self::RetriedWithoutNumber
+            | Self::GapsAccepted
+            | Self::RepeatsAccepted
+            | Self::CursorForgotten
+            | Self::BootNotDurable
+            | Self::OwnEndIgnored
+            | Self::BootsIgnored
+            | Self::BootsForgotten
+            | Self::BootsReopened
+            | Self::EarlierBootsKept
+            | Self::NoFencing
+            | Self::SnapshotKeepsConnections => false,
+        }
+    }
+
     /// Whether this build can commit it.
     #[must_use]
     pub fn possible(self) -> bool {

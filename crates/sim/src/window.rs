@@ -51,6 +51,11 @@ impl Window {
         self.commands.is_empty()
     }
 
+    /// The last number given.
+    pub(crate) fn last(&self) -> u64 {
+        self.first + self.commands.len() as u64 - 1
+    }
+
     /// Gives the next number.
     pub(crate) fn push(&mut self, command: Command) {
         self.commands.push_back(command);

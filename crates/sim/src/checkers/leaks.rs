@@ -29,6 +29,16 @@ pub(crate) fn check(cluster: &mut Cluster) -> Result<(), Violation> {
             return Err(Violation::new(PROPERTY, format!("node {} still stores {handles:?}", node.id.0)));
         }
     }
+    for (index, node) in cluster.nodes.iter().enumerate() {
+        let Some(process) = &node.process else { continue };
+        let (kept, open) = (process.connections.len() + process.wired.len(), cluster.links.open_at(node.id));
+        if kept != open {
+            return Err(Violation::new(
+                PROPERTY,
+                format!("node {index} keeps {kept} connections for {open} sockets"),
+            ));
+        }
+    }
     let living = cluster.living();
     for client in 0..cluster.clients.len() {
         let session = cluster.log.tip().session(&crate::front_end::client_id(client));

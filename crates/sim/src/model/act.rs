@@ -216,11 +216,13 @@ impl State {
         let id = self.nodes[node].connection_id(serial);
         let Some(connection) = self.nodes[node].connection(serial) else { return };
         connection.end = if silent { End::Silent } else { End::Arrived };
+        let ignored = matches!(model.sin, Some(Sin::PeerCloseIgnored | Sin::ProposedBeforeConnAck));
         match connection.stage {
             // Nothing of what it sent is proposed, and its CONNACK will find nobody.
-            Stage::Opening if !silent && model.sin != Some(Sin::PeerCloseIgnored) => {
+            Stage::Opening if !silent && !ignored => {
                 self.forget(node, serial, model.sin);
             }
+            Stage::Unread if !silent && !ignored => self.forget(node, serial, model.sin),
             Stage::Open(session) if !silent && connection.up.is_empty() => {
                 self.forget(node, serial, model.sin);
                 self.propose(node, crate::model::state::disconnect(id, session));

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::time::Instant;
 
-use stateright::{Checker, HasDiscoveries, Model};
+use stateright::{Checker, CheckerBuilder, HasDiscoveries, Model};
 
 use crate::model::{Bounds, Handshakes};
 use crate::sin::Sin;
@@ -15,7 +15,7 @@ pub struct Counts {
     pub states: usize,
     /// Steps taken, those to known states included.
     pub generated: usize,
-    /// The longest of the shortest ways to a state, in states.
+    /// The longest walk, in states.
     pub depth: usize,
     /// How long it took.
     pub elapsed: Duration,
@@ -28,45 +28,54 @@ pub struct Counts {
 pub struct Found {
     /// Which.
     pub property: &'static str,
-    /// The steps that lead there; the fewest there are where one thread searched.
+    /// The steps that lead there.
     pub steps: Vec<String>,
 }
 
 /// Walks through everything within the bounds, or until something is broken, or `most` steps were taken (0: no limit).
 ///
+/// In depth: what waits to be visited then fits into memory, however many states there are.
+///
 /// # Errors
-/// A broken property and the way to it.
+/// A broken property and a way to it, not the shortest: [`counterexample`] finds that.
 pub fn check(bounds: Bounds, threads: usize, most: usize) -> Result<Counts, Found> {
-    search(Handshakes::new(bounds, None), threads, most)
+    let started = Instant::now();
+    let checker = builder(Handshakes::new(bounds, None), threads, most).spawn_dfs().join();
+    verdict(&checker, started, most)
 }
 
-/// The shortest way to what a sin breaks, if there is one within the bounds and `most` steps.
+/// The shortest way to what a sin breaks (or no sin: to what is broken anyway), if there is one within the bounds and
+/// `most` steps: in breadth, by one thread.
 #[must_use]
-pub fn counterexample(bounds: Bounds, sin: Sin, most: usize) -> (Option<Found>, Option<Counts>) {
-    match search(Handshakes::new(bounds, Some(sin)), 1, most) {
+pub fn counterexample(bounds: Bounds, sin: Option<Sin>, most: usize) -> (Option<Found>, Option<Counts>) {
+    let started = Instant::now();
+    let checker = builder(Handshakes::new(bounds, sin), 1, most).spawn_bfs().join();
+    match verdict(&checker, started, most) {
         Ok(counts) => (None, Some(counts)),
         Err(found) => (Some(found), None),
     }
 }
 
-fn search(model: Handshakes, threads: usize, most: usize) -> Result<Counts, Found> {
-    let started = Instant::now();
+fn builder(model: Handshakes, threads: usize, most: usize) -> CheckerBuilder<Handshakes> {
     let builder = model.checker().threads(threads).finish_when(HasDiscoveries::AnyFailures);
-    let builder = if most == 0 { builder } else { builder.target_state_count(most) };
-    let checker = builder.spawn_bfs().join();
-    for (name, path) in checker.discoveries() {
-        if checker
-            .model()
-            .properties()
-            .iter()
-            .any(|property| property.name == name && property.expectation.discovery_is_failure())
-        {
-            let steps = path.into_actions().iter().map(|action| format!("{action:?}")).collect();
-            return Err(Found { property: name, steps });
-        }
+    if most == 0 { builder } else { builder.target_state_count(most) }
+}
+
+fn verdict(checker: &impl Checker<Handshakes>, started: Instant, most: usize) -> Result<Counts, Found> {
+    let failures: Vec<&str> = checker
+        .model()
+        .properties()
+        .iter()
+        .filter(|property| property.expectation.discovery_is_failure())
+        .map(|property| property.name)
+        .collect();
+    let mut discoveries = checker.discoveries().into_iter();
+    if let Some((property, path)) = discoveries.find(|(name, _)| failures.contains(name)) {
+        let steps = path.into_actions().iter().map(|action| format!("{action:?}")).collect();
+        return Err(Found { property, steps });
     }
-    let complete = checker.is_done() && (most == 0 || checker.state_count() < most);
-    if checker.discovery("everything is delivered").is_none() {
+    let complete = most == 0 || checker.state_count() < most;
+    if complete && checker.discovery("everything is delivered").is_none() {
         return Err(Found { property: "everything is delivered", steps: vec!["never".to_owned()] });
     }
     Ok(Counts {

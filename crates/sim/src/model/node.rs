@@ -247,11 +247,8 @@ impl State {
                     node,
                     Command::Publish(Publish { connection, session, packet_id, message, verdict }),
                 );
-                match sin {
-                    Some(Sin::PubAckBeforeCommit | Sin::PubRecBeforeCommit) => {
-                        self.acknowledge_publish(node, serial, model)
-                    }
-                    Some(_) | None => {}
+                if let Some(Sin::PubAckBeforeCommit | Sin::PubRecBeforeCommit) = sin {
+                    self.acknowledge_publish(node, serial, model);
                 }
                 return Some(());
             }
