@@ -90,8 +90,8 @@ mod tests {
         assert_eq!(first, [true, true, true, false]);
         assert!(rate.admit(b"b", at(0)), "another client has its own bucket");
         assert!(!rate.admit(b"a", at(499)));
-        assert!(rate.admit(b"a", at(1000)));
-        assert!(!rate.admit(b"a", at(1001)));
+        assert!(rate.admit(b"a", at(501)));
+        assert!(!rate.admit(b"a", at(502)));
         let later: Vec<_> = (0..4).map(|_| rate.admit(b"a", at(60_000))).collect();
         assert_eq!(later, [true, true, true, false], "never more than the burst");
     }

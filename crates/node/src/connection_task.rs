@@ -77,6 +77,16 @@ struct Task {
     ending: Option<Ending>,
     /// CONNACK may have been skipped by a snapshot.
     look_up: bool,
+    /// Among the open sockets.
+    counted: bool,
+}
+
+/// However a task ends, it leaves nothing behind on this node.
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.front.mailboxes.remove(self.id.serial);
+        self.closed();
+    }
 }
 
 impl Task {
@@ -105,6 +115,7 @@ impl Task {
             refused: None,
             ending: None,
             look_up: false,
+            counted: true,
         };
         task.carry_out(None);
         task
@@ -150,9 +161,10 @@ impl Task {
             }
             tokio::select! {
                 () = self.mailbox.arrived(), if !backed_up => {}
-                taken = wait(&mut room), if room.is_some() && !backed_up => {
+                // Always looked at: room that is granted and not fetched would be missing to everybody.
+                taken = wait(&mut room), if room.is_some() => {
                     room = None;
-                    match self.connection.reading() {
+                    match reading {
                         Reading::Backlog => self.give(taken),
                         Reading::Open => self.read(&mut socket, taken),
                         Reading::Ahead | Reading::Held | Reading::Shut => drop(taken),
@@ -174,19 +186,22 @@ impl Task {
             }
         }
         self.farewell(socket).await;
-        let ending = self.ending.take();
-        self.front.metrics.closed(ending);
+        self.closed();
+        if self.connection.is_over() { None } else { Some(Orphan { task: self }) }
+    }
+
+    /// The socket is closed: counts and tells why, once.
+    fn closed(&mut self) {
+        if !std::mem::take(&mut self.counted) {
+            return;
+        }
+        self.front.metrics.closed(self.ending);
         tracing::debug!(
             serial = self.id.serial,
             client_id = self.connection.client_id().map_or("", |id| id.as_str()),
             "connection ended: {}",
-            ending.map_or_else(String::new, |ending| ending.to_string()),
+            self.ending.map_or_else(|| "its task was dropped".to_owned(), |ending| ending.to_string()),
         );
-        if self.connection.is_over() {
-            self.front.mailboxes.remove(self.id.serial);
-            return None;
-        }
-        Some(Orphan { task: self })
     }
 
     /// Room for what the next bytes may propose: at once, or a wait for it.
@@ -209,7 +224,7 @@ impl Task {
     fn read(&mut self, socket: &mut TcpStream, mut room: Room) {
         // Before the read: a CONNECT that was overtaken while it lay in the socket must look old (invariant 8).
         let applied = self.front.replica.applied();
-        match self.read_once(socket) {
+        match self.read_once(socket, self.read) {
             None => {}
             Some(0) => self.input(Input::PeerClosed),
             Some(_) => {
@@ -232,10 +247,10 @@ impl Task {
         self.spare_memory();
     }
 
-    /// How many bytes came: `None` if none are there, 0 if the peer has closed or the socket failed.
-    fn read_once(&mut self, socket: &mut TcpStream) -> Option<usize> {
-        self.buffer.reserve(self.read);
-        let mut limited = (&mut self.buffer).limit(self.read);
+    /// How many bytes came, of at most `most`: `None` if none are there, 0 if the peer has closed or the socket failed.
+    fn read_once(&mut self, socket: &mut TcpStream, most: usize) -> Option<usize> {
+        self.buffer.reserve(most);
+        let mut limited = (&mut self.buffer).limit(most);
         let count = match socket.read_buf(&mut limited).now_or_never()? {
             Ok(count) => count,
             Err(error) => {
@@ -262,7 +277,7 @@ impl Task {
     /// Reads what comes before CONNACK, to see whether the peer closes; nothing of it counts yet (invariant 8).
     fn look_ahead(&mut self, socket: &mut TcpStream) {
         while self.buffer.len() < PIPELINED {
-            match self.read_once(socket) {
+            match self.read_once(socket, self.read.min(PIPELINED - self.buffer.len())) {
                 None => return,
                 Some(0) => return self.input(Input::PeerClosed),
                 Some(_) => {}

@@ -130,6 +130,8 @@ impl Outgoing {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+
     use super::*;
 
     fn flat(outgoing: &Outgoing) -> Vec<u8> {
@@ -163,7 +165,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let address = listener.local_addr().expect("bound");
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let (client, (server, _)) = (client.expect("connects"), accepted.expect("accepts"));
+        let (mut client, (server, _)) = (client.expect("connects"), accepted.expect("accepts"));
         let mut outgoing = Outgoing::default();
         let chunk = Bytes::from(vec![7; 1 << 20]);
         let mut total = 0;
@@ -176,16 +178,14 @@ mod tests {
             }
         }
         assert!(!outgoing.is_empty());
-        let mut read = 0;
-        let mut buffer = vec![0; 1 << 20];
-        while read < total {
-            client.readable().await.expect("open");
-            match client.try_read(&mut buffer) {
-                Ok(count) => read += count,
-                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
-            }
+        let reading = tokio::spawn(async move {
+            let mut read = vec![0; total];
+            client.read_exact(&mut read).await.map(|_| read.iter().all(|byte| *byte == 7))
+        });
+        while !outgoing.is_empty() {
+            server.writable().await.expect("open");
             outgoing.write(&server).expect("open");
         }
-        assert!(outgoing.is_empty() && read == total);
+        assert!(reading.await.expect("no panic").expect("all bytes come"));
     }
 }

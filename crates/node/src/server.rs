@@ -204,3 +204,6 @@ async fn tell_serving(replica: Replica) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,8 @@ use quartet_connection::Stop;
 use crate::front_end::FrontEnd;
 use crate::grpc;
 
-/// How long clients may take to be told and flushed when the node has failed.
+/// How long clients may take to be told and flushed. One that takes no bytes must not keep the others from an end in
+/// order.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Stops a node whose listeners are closed; bounded by its shutdown time-out.
@@ -35,14 +36,14 @@ pub(crate) async fn in_order(front: &FrontEnd, grpc: grpc::Serving) {
 
 /// Closes the clients of a node whose replica has failed.
 pub(crate) async fn after_failure(front: &FrontEnd) {
-    if tokio::time::timeout(FAREWELL, close_clients(front, Stop::NotServing)).await.is_err() {
-        tracing::debug!("not all clients could be told");
-    }
+    close_clients(front, Stop::NotServing).await;
     front.replica.abort().await;
 }
 
 async fn close_clients(front: &FrontEnd, stop: Stop) {
     front.mailboxes.stop_all(stop);
     front.tasks.close();
-    front.tasks.wait().await;
+    if tokio::time::timeout(FAREWELL, front.tasks.wait()).await.is_err() {
+        tracing::warn!(connections = front.metrics.connections(), "not all clients could be told");
+    }
 }
