@@ -96,9 +96,6 @@ fn mosquitto_sub_takes_up_its_session() -> Result<()> {
                 command
                     .args(["-p", &port, "-V", version, "-c", "-i", &name, "-q", "2", "-t", &topic])
                     .args(more);
-                if version == "mqttv5" {
-                    command.args(["-D", "connect", "session-expiry-interval", "600"]);
-                }
                 command
             };
             run(&mut subscribe(&["-E"])).await?;

@@ -142,7 +142,11 @@ fn status_and_wait_tell_how_it_is() -> Result<()> {
         }
 
         dev.kill_node(1).await?;
-        status(&dev, &[]).await?.expect_code(1)?;
+        // For a moment nobody leads, if the first node did.
+        eventually("the status is degraded", Duration::from_secs(20), || async {
+            status(&dev, &[]).await?.expect_code(1).map(Some)
+        })
+        .await?;
         eventually("dev says who is down", Duration::from_secs(20), || async {
             Ok(dev
                 .output()?

@@ -9,15 +9,28 @@ use quartet_tests::{
     Client, Cluster, Connect, Event, Expected, History, Load, LoadReport, Publisher, Reader, Subscriber,
     Version, frame, numbered, story, tell, unique,
 };
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-const LIMIT: Duration = Duration::from_secs(240);
+/// For all of them: those that wait for the others wait within it.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// A gap in acknowledgements that says that a failover is broken, not slow. The measured gap is printed.
 const NO_GAP_IS_LONGER: Duration = Duration::from_secs(10);
 
 /// Messages in flight of each publisher.
 const WINDOW: usize = 20;
+
+/// One test at a time: each loads the machine as far as it goes, and judges how long a failover takes.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// Runs one test here, alone.
+fn alone(told: impl Future<Output = Result<()>>) -> Result<()> {
+    story(LIMIT, async {
+        let _alone = ALONE.lock().await;
+        told.await
+    })
+}
 
 fn addresses_from(cluster: &Cluster, first: usize) -> Vec<SocketAddr> {
     (0..cluster.size()).map(|turn| cluster.address((first + turn) % cluster.size())).collect()
@@ -101,7 +114,7 @@ impl Traffic {
 
 #[test]
 fn a_leader_dies_under_load_and_connections_elsewhere_stay() -> Result<()> {
-    story(LIMIT, async {
+    alone(async {
         let mut cluster = Cluster::start().await?;
         let mut traffic = Traffic::start(&cluster).await?;
         traffic.goes_on(200).await?;
@@ -133,7 +146,7 @@ fn a_leader_dies_under_load_and_connections_elsewhere_stay() -> Result<()> {
 
 #[test]
 fn a_follower_dies_under_load_and_nobody_elsewhere_waits() -> Result<()> {
-    story(LIMIT, async {
+    alone(async {
         let mut cluster = Cluster::start().await?;
         let mut traffic = Traffic::start(&cluster).await?;
         traffic.goes_on(200).await?;
@@ -157,7 +170,7 @@ fn a_follower_dies_under_load_and_nobody_elsewhere_waits() -> Result<()> {
 /// all are there.
 #[test]
 fn each_node_in_turn_dies_comes_back_and_serves() -> Result<()> {
-    story(LIMIT, async {
+    alone(async {
         let mut cluster = Cluster::start().await?;
         let mut traffic = Traffic::start(&cluster).await?;
         for node in 0..cluster.size() {
@@ -190,7 +203,7 @@ fn each_node_in_turn_dies_comes_back_and_serves() -> Result<()> {
 /// goes on where it was.
 #[test]
 fn without_a_majority_nothing_is_acknowledged() -> Result<()> {
-    story(LIMIT, async {
+    alone(async {
         let mut cluster = Cluster::start().await?;
         let topic = unique("minority");
         let mut subscriber = Subscriber::new(Connect::kept(Version::V5, unique("s")));
@@ -256,7 +269,7 @@ fn without_a_majority_nothing_is_acknowledged() -> Result<()> {
 /// nothing comes twice. Twice over, so that recovered state is recovered again.
 #[test]
 fn all_nodes_die_at_once_and_nothing_is_missing() -> Result<()> {
-    story(LIMIT, async {
+    alone(async {
         let mut cluster = Cluster::start().await?;
         let mut traffic = Traffic::start(&cluster).await?;
         for _ in 0..2 {
@@ -276,7 +289,7 @@ fn all_nodes_die_at_once_and_nothing_is_missing() -> Result<()> {
 /// session that nobody touched since.
 #[test]
 fn an_acknowledgement_outlives_the_cluster() -> Result<()> {
-    story(LIMIT, async {
+    alone(async {
         let mut cluster = Cluster::start().await?;
         let topic = unique("durable");
         let mut subscriber = Subscriber::new(Connect::kept(Version::V311, unique("s")));
