@@ -108,6 +108,7 @@ impl Traffic {
                 history.judge(&report.name, expected)?;
             }
         }
+        cluster.agrees_and_is_drained().await?;
         Ok(reports.into_iter().map(|(_, node, report)| (node, report)).collect())
     }
 }

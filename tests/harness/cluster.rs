@@ -329,6 +329,31 @@ impl Cluster {
         .await
     }
 
+    /// Waits until all nodes that run have applied the same and hold the same numbers of sessions and
+    /// subscriptions, and nothing waits in any queue: after everything was delivered, nothing may be left over and
+    /// no node may know more than another.
+    ///
+    /// # Errors
+    ///
+    /// They do not come to agree in time; what each says.
+    pub async fn agrees_and_is_drained(&self) -> Result<()> {
+        const KEYS: [&str; 4] = ["applied", "sessions", "subscriptions", "queued_messages"];
+        let asked = self.nodes.iter().position(NodeProcess::is_started).context("no node runs")?;
+        eventually("all nodes hold the same and nothing waits", SERVES, || async {
+            let status = self.status_from(asked).await?;
+            let answering = status.iter().filter(|node| node.role != "down");
+            let mut numbers: Vec<_> =
+                answering.map(|node| KEYS.map(|key| node.all.get(key).and_then(Value::as_u64))).collect();
+            let all = numbers.clone();
+            numbers.dedup();
+            match numbers.as_slice() {
+                [[Some(_), Some(_), Some(_), Some(0)]] => Ok(Some(())),
+                _ => bail!("{KEYS:?} of each node: {all:?}"),
+            }
+        })
+        .await
+    }
+
     /// All nodes but one, in order.
     pub fn others(&self, node: usize) -> Vec<usize> {
         (0..self.size()).filter(|other| *other != node).collect()

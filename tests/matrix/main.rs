@@ -129,6 +129,7 @@ async fn play(mut cluster: Cluster, death: Death) -> Result<()> {
     .await?;
     let names: Vec<String> = publishers.iter().map(|cell| cell.name().to_owned()).collect();
     witnesses.judge(&cluster, &death, &names).await?;
+    cluster.agrees_and_is_drained().await?;
     tell(format!(
         "    {death:?}: {count} cells, prepared in {prepared:.1?}, finished in {:.1?}",
         began.elapsed()
