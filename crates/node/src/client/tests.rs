@@ -150,7 +150,7 @@ async fn a_subscriber_hears_each_message_once_across_connections() {
         persistent: true,
         session_expiry: 60,
     };
-    let (heard, hears) = std_mpsc::channel();
+    let (heard, hears) = std_mpsc::sync_channel(8);
     let subscribing = tokio::spawn(async move {
         let mut count = 0;
         let mut hear = move |publish: &Publish| {

@@ -25,7 +25,7 @@ pub(crate) struct Target {
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
 
-    /// Where one of its nodes listens for peers and operators ([cluster] address); it names the others
+    /// Where one of its nodes listens for peers and operators (cluster.address); it names the others
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) address: Option<String>,
 }
