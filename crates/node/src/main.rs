@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn a_cause_is_said_once() {
-        let error = Err::<(), _>(anyhow!("disk full")).context("log: disk full").context("node-1").expect_err("one");
+        let error =
+            Err::<(), _>(anyhow!("disk full")).context("log: disk full").context("node-1").expect_err("one");
         assert_eq!(super::whole(&error), "node-1: log: disk full");
     }
 }
