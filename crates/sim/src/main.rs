@@ -67,9 +67,12 @@ enum Command {
 /// How much may happen in one walk of the model.
 #[derive(Clone, Copy, Debug, Args)]
 struct BoundsArguments {
-    /// Messages, one after another, under one packet identifier.
+    /// Messages, at most 15.
     #[arg(long, default_value_t = 2)]
     messages: u8,
+    /// How many the publisher has open at once.
+    #[arg(long, default_value_t = 1)]
+    window: u8,
     /// QoS of the messages: 1 or 2.
     #[arg(long, default_value_t = 2)]
     qos: u8,
@@ -100,6 +103,7 @@ impl From<BoundsArguments> for Bounds {
     fn from(arguments: BoundsArguments) -> Self {
         Self {
             messages: arguments.messages,
+            window: arguments.window,
             qos: if arguments.qos == 1 { QoS::AtLeastOnce } else { QoS::ExactlyOnce },
             publisher_cuts: arguments.publisher_cuts,
             subscriber_cuts: arguments.subscriber_cuts,

@@ -8,6 +8,7 @@ use quartet_sim::model::{Bounds, bounds_for, check, counterexample};
 
 const NONE: Bounds = Bounds {
     messages: 2,
+    window: 1,
     qos: QoS::ExactlyOnce,
     publisher_cuts: 0,
     subscriber_cuts: 0,
@@ -29,6 +30,7 @@ fn nothing_is_found_within_small_bounds() {
         Bounds { restarts: 1, ..one },
         Bounds { snapshots: 1, ..one },
         Bounds { publisher_cuts: 1, qos: QoS::AtLeastOnce, ..NONE },
+        Bounds { publisher_cuts: 1, window: 2, ..NONE },
     ];
     for bounds in all {
         match check(bounds, 2, 0) {

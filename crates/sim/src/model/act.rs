@@ -207,8 +207,8 @@ impl State {
         self.publisher.link = Some((node, serial));
         self.publisher.eager = eager;
         if eager {
-            let packet = self.publisher.next(model.bounds.messages);
-            self.write_up(node, serial, packet, model);
+            let packets = self.publisher.begin(&model.bounds);
+            self.write_up(node, serial, packets, model);
         }
     }
 
@@ -377,7 +377,6 @@ impl State {
 
     fn perform(&mut self, node: usize, serial: u64, packet: &Outgoing, model: &Handshakes) {
         let sin = model.sin;
-        let messages = model.bounds.messages;
         let publishers = self.publisher.link == Some((node, serial));
         let subscribers = self.subscriber.link == Some((node, serial));
         let Some(connection) = self.nodes[node].connection(serial) else {
@@ -391,8 +390,8 @@ impl State {
             Outgoing::ConnAck { session, .. } => {
                 connection.stage = Stage::Open(*session);
                 if publishers && !self.publisher.eager {
-                    let packet = self.publisher.next(messages);
-                    self.write_up(node, serial, packet, model);
+                    let packets = self.publisher.begin(&model.bounds);
+                    self.write_up(node, serial, packets, model);
                 }
                 self.read_waiting(node, serial, model);
                 self.forget_if_done(node, serial, model);
@@ -404,15 +403,17 @@ impl State {
                     QoS::AtMostOnce | QoS::AtLeastOnce => self.subscriber.publish_at_least_once(id, message),
                     QoS::ExactlyOnce => self.subscriber.publish(id, message),
                 };
-                self.write_up(node, serial, Some(answer), model);
+                self.write_up(node, serial, [answer], model);
             }
             Outgoing::PubAck(..) if sin == Some(Sin::PubAckBeforeCommit) => {}
             Outgoing::PubRec(..) if sin == Some(Sin::PubRecBeforeCommit) => {}
-            Outgoing::PubAck(..) | Outgoing::PubRec(..) => self.acknowledge_publish(node, serial, model),
+            Outgoing::PubAck(id, _) | Outgoing::PubRec(id, _) => {
+                self.acknowledge_publish(node, serial, id.get(), model);
+            }
             Outgoing::PubComp(..) if sin == Some(Sin::PubCompBeforeCommit) => {}
-            Outgoing::PubComp(..) if publishers => {
-                let packet = self.publisher.pub_comp(messages);
-                self.write_up(node, serial, packet, model);
+            Outgoing::PubComp(id, _) if publishers => {
+                let packets = self.publisher.pub_comp(id.get(), &model.bounds);
+                self.write_up(node, serial, packets, model);
             }
             Outgoing::PubRel(id, _) => {
                 let early = connection.released_early.iter().position(|early| *early == id.get());
@@ -423,7 +424,7 @@ impl State {
                 let id = connection.rename(id.get(), sin);
                 if subscribers {
                     let answer = self.subscriber.pub_rel(id);
-                    self.write_up(node, serial, Some(answer), model);
+                    self.write_up(node, serial, [answer], model);
                 }
             }
             Outgoing::PubComp(..) | Outgoing::SubAck(..) | Outgoing::UnsubAck(..) => {}

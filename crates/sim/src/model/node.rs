@@ -16,9 +16,9 @@ use crate::sin::Sin;
 /// From a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Up {
-    /// A message, always under identifier 1.
-    Publish(u8),
-    PubRel,
+    /// A message under an identifier.
+    Publish(u16, u8),
+    PubRel(u16),
     PubAck(u16),
     PubRec(u16),
     PubComp(u16),
@@ -239,8 +239,8 @@ impl State {
         let id = self.nodes[node].connection_id(serial);
         let connection = self.nodes[node].connection(serial)?;
         let (kind, packet_id) = match packet {
-            Up::Publish(message) => {
-                let (connection, packet_id) = (id, PacketId::MIN);
+            Up::Publish(packet_id, message) => {
+                let (connection, packet_id) = (id, PacketId::new(packet_id)?);
                 let message = message_of(message, bounds);
                 let verdict = Verdict::Admit;
                 self.propose(
@@ -248,11 +248,11 @@ impl State {
                     Command::Publish(Publish { connection, session, packet_id, message, verdict }),
                 );
                 if let Some(Sin::PubAckBeforeCommit | Sin::PubRecBeforeCommit) = sin {
-                    self.acknowledge_publish(node, serial, model);
+                    self.acknowledge_publish(node, serial, packet_id.get(), model);
                 }
                 return Some(());
             }
-            Up::PubRel => (AckKind::PubRel, 1),
+            Up::PubRel(id) => (AckKind::PubRel, id),
             Up::PubAck(id) => (AckKind::PubAck, connection.restore(id, *sin)),
             Up::PubRec(id) => (AckKind::PubRec, connection.restore(id, *sin)),
             Up::PubComp(id) => (AckKind::PubComp, connection.restore(id, *sin)),
@@ -262,7 +262,7 @@ impl State {
         match (kind, sin) {
             (AckKind::PubRel, Some(Sin::PubCompBeforeCommit)) => {
                 if self.publisher.link == Some((node, serial)) {
-                    let next = self.publisher.pub_comp(bounds.messages);
+                    let next = self.publisher.pub_comp(packet_id, bounds);
                     self.write_up(node, serial, next, model);
                 }
             }
@@ -270,7 +270,7 @@ impl State {
                 self.nodes[node].connection(serial)?.released_early.push(packet_id);
                 if self.subscriber.link == Some((node, serial)) {
                     let answer = self.subscriber.pub_rel(packet_id);
-                    self.write_up(node, serial, Some(answer), model);
+                    self.write_up(node, serial, [answer], model);
                 }
             }
             (
@@ -282,23 +282,29 @@ impl State {
     }
 
     /// PUBACK or PUBREC reaches the publisher.
-    pub(crate) fn acknowledge_publish(&mut self, node: usize, serial: u64, model: &Handshakes) {
+    pub(crate) fn acknowledge_publish(&mut self, node: usize, serial: u64, id: u16, model: &Handshakes) {
         let bounds = &model.bounds;
         if self.publisher.link != Some((node, serial)) {
             return;
         }
         let next = match bounds.qos {
-            QoS::AtMostOnce | QoS::AtLeastOnce => self.publisher.pub_ack(bounds.messages),
-            QoS::ExactlyOnce => self.publisher.pub_rec(),
+            QoS::AtMostOnce | QoS::AtLeastOnce => self.publisher.pub_ack(id, bounds),
+            QoS::ExactlyOnce => self.publisher.pub_rec(id),
         };
         self.write_up(node, serial, next, model);
     }
 
     /// A client writes. On an open connection the node reads at once: that it may read later is the same as that what
     /// it proposes is appended later.
-    pub(crate) fn write_up(&mut self, node: usize, serial: u64, packet: Option<Up>, model: &Handshakes) {
-        if let (Some(connection), Some(packet)) = (self.nodes[node].connection(serial), packet) {
-            connection.up.push(packet);
+    pub(crate) fn write_up(
+        &mut self,
+        node: usize,
+        serial: u64,
+        packets: impl IntoIterator<Item = Up>,
+        model: &Handshakes,
+    ) {
+        if let Some(connection) = self.nodes[node].connection(serial) {
+            connection.up.extend(packets);
             self.read_waiting(node, serial, model);
         }
     }

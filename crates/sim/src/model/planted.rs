@@ -10,6 +10,7 @@ use crate::sin::Sin;
 pub fn bounds_for(sin: Sin) -> Option<Bounds> {
     let none = Bounds {
         messages: 1,
+        window: 1,
         qos: QoS::ExactlyOnce,
         publisher_cuts: 0,
         subscriber_cuts: 0,

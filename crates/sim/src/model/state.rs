@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quartet_broker::{
     Acknowledge, Broker, Command, Connect, ConnectionId, Disconnect, Effect, FilterRequest, LogIndex, NodeId,
-    NodeUp, Origin, Principal, SessionSlot, Settings, Subscribe, Timestamp,
+    NodeUp, Origin, Principal, QueueItem, SessionSlot, Settings, Subscribe, Timestamp,
 };
 use quartet_broker::{Boot, Number};
 use quartet_packet::{PacketId, QoS, SubscriptionOptions, TopicFilter, Utf8String, Version};
@@ -19,8 +19,10 @@ use crate::snapshot::weaken;
 /// How much may happen in one walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Bounds {
-    /// Messages, one after another, all under identifier 1.
+    /// Messages, at most 15.
     pub messages: u8,
+    /// How many the publisher has open at once, under identifiers 1 to this; with 1 every message has identifier 1.
+    pub window: u8,
     /// QoS they are published at; the subscriber is granted QoS 2.
     pub qos: QoS,
     /// Connections that the publisher gives up.
@@ -204,18 +206,25 @@ impl State {
 
     /// A message that its publisher was told of is neither delivered, nor owed to the subscriber's session, nor on its
     /// way from a connection that could still bring it.
-    pub(crate) fn is_lost(&self) -> bool {
-        let missing: Vec<u8> =
-            (1..=self.publisher.acknowledged).filter(|m| !self.subscriber.delivered.contains(m)).collect();
+    pub(crate) fn is_lost(&self, model: &Handshakes) -> bool {
+        let missing = |message: &u8| {
+            self.publisher.has_acknowledged(*message) && !self.subscriber.delivered.contains(message)
+        };
+        let missing: Vec<u8> = (1..=model.bounds.messages).filter(missing).collect();
         if missing.is_empty() {
             return false;
         }
-        let Some(session) = self.tip().session(SUBSCRIBER) else { return true };
-        let owed = session.inflight.iter().filter_map(|(_, message)| message.step.delivery());
-        let owed: Vec<u8> = owed.filter_map(|delivery| self.message(delivery.handle)).collect();
-        // The queue's items are not shown one by one: with so few messages the window takes them all.
-        session.queued_messages == 0
-            && missing.iter().any(|message| !owed.contains(message) && !self.may_still_come(*message))
+        let frozen = self.tip().freeze();
+        let Some(session) = frozen.sessions().find(|session| session.client_id == SUBSCRIBER) else {
+            return true;
+        };
+        let inflight = session.inflight.iter().filter_map(|(_, message)| message.step.delivery());
+        let queued = session.queue.iter().map(|item| match item {
+            QueueItem::Message(delivery) => delivery,
+        });
+        let owed: Vec<u8> =
+            inflight.chain(queued).filter_map(|delivery| self.message(delivery.handle)).collect();
+        missing.iter().any(|message| !owed.contains(message) && !self.may_still_come(*message))
     }
 
     fn may_still_come(&self, message: u8) -> bool {
@@ -243,7 +252,8 @@ impl State {
     /// Everything is published and delivered.
     pub(crate) fn is_finished(&self, model: &Handshakes) -> bool {
         let all = model.bounds.messages;
-        self.publisher.done == all && (1..=all).all(|message| self.subscriber.delivered.contains(&message))
+        self.publisher.is_done(&model.bounds)
+            && (1..=all).all(|message| self.subscriber.delivered.contains(&message))
     }
 
     /// Nothing but faults can happen any more, and something is not finished.
