@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use quartet_broker::{Boot, Broker, Command, Effect, Message, MessageHandle, NodeId, NodeUp, Origin};
+use quartet_broker::{Boot, Broker, Command, Effect, Message, MessageHandle, NodeId, NodeUp, Origin, Routes};
 use quartet_connection::{Input, Stop};
 
 use crate::front_end::{Connection, State, client_id};
@@ -47,6 +47,8 @@ pub(crate) struct Node {
 pub(crate) struct Process {
     pub(crate) broker: Broker,
     pub(crate) store: BTreeMap<MessageHandle, Message>,
+    /// The published copy of the subscriptions, kept up by effects alone.
+    pub(crate) routes: Routes,
     pub(crate) window: Window,
     pub(crate) serials: u64,
     /// Of the thin front end.
@@ -71,6 +73,7 @@ impl Node {
         let (broker, store) = self.checkpoint.thaw(sin)?;
         let window = Window::new(Origin { node: self.id, boot: self.boot });
         self.process = Some(Process {
+            routes: broker.routes(),
             broker,
             store,
             window,
@@ -130,6 +133,7 @@ impl Node {
     ) -> Result<(), Violation> {
         let Some(process) = self.running() else { return Ok(()) };
         (process.broker, process.store) = snapshot.thaw(sin)?;
+        process.routes = process.broker.routes();
         if sin != Some(Sin::SnapshotKeepsConnections) {
             process.close_after_snapshot(links)?;
         }
@@ -198,7 +202,8 @@ impl Process {
                     self.close_serial(connection.serial, links);
                 }
                 // Of others; and of our own boot's end `follow_own_boot` learns from the state.
-                Effect::Send { .. } | Effect::Close { .. } | Effect::BootEnded(_) | Effect::Route(_) => {}
+                Effect::Send { .. } | Effect::Close { .. } | Effect::BootEnded(_) => {}
+                Effect::Route(change) => self.routes.apply(&change),
                 Effect::Store { handle, message } => {
                     self.store.insert(handle, message);
                 }

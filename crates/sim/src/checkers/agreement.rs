@@ -1,6 +1,8 @@
 //! All replicas are one value: equal digests at the last index, digests that a walk over the state confirms, equal
 //! message stores, and a published copy of the subscriptions that follows from the state.
 
+use quartet_broker::{ConnectionId, Merged, Routes, SessionSlot};
+
 use crate::cluster::Cluster;
 use crate::violation::Violation;
 
@@ -28,6 +30,20 @@ pub(crate) fn check(cluster: &Cluster) -> Result<(), Violation> {
         if broker != tip {
             return Err(differs("its state is not the tip's, though the digests agree"));
         }
+        for topic in 0..cluster.options.topics {
+            if due(&process.routes, topic) != due(&tip.routes(), topic) {
+                return Err(differs("its published subscriptions are not what follows from the state"));
+            }
+        }
     }
     Ok(())
+}
+
+/// Who is due a message of this topic at QoS 0, and how.
+fn due(routes: &Routes, topic: u8) -> Vec<(SessionSlot, Merged, ConnectionId)> {
+    let mut due = Vec::new();
+    routes.route(&crate::wire::topic(topic), None, |session, merged, connection| {
+        due.push((session, merged, connection));
+    });
+    due
 }
