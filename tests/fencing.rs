@@ -60,7 +60,7 @@ async fn stop_take_over_go_on(
     old.send(&frame::publish(version, &topic, numbered("p", 1, 0), 2, Some(1), false)).await?;
     old.receive_ack(AckKind::PubRec, 1).await?;
 
-    cluster.pause(stopped)?;
+    cluster.pause(stopped).await?;
     // These wait in the socket of the process that stands still.
     let mut late = frame::pubrel(1);
     late.extend(frame::publish(version, &topic, "smuggled", 2, Some(2), false));

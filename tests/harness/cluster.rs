@@ -229,8 +229,8 @@ impl Cluster {
     /// # Errors
     ///
     /// It does not run.
-    pub fn pause(&self, node: usize) -> Result<()> {
-        self.nodes[node].signal(Signal::SIGSTOP)
+    pub async fn pause(&self, node: usize) -> Result<()> {
+        self.nodes[node].pause().await
     }
 
     /// SIGCONT.

@@ -86,6 +86,27 @@ impl NodeProcess {
         kill(pid, signal).with_context(|| format!("sending {signal} to {}", self.name))
     }
 
+    /// SIGSTOP, and waits until every thread stands still: until then one may still read what clients send.
+    ///
+    /// # Errors
+    ///
+    /// It does not run, or a thread goes on.
+    pub async fn pause(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)?;
+        let tasks = format!("/proc/{}/task", self.pid()?);
+        eventually("every thread stands still", Duration::from_secs(10), || async {
+            let mut still = true;
+            for task in std::fs::read_dir(&tasks)? {
+                let stat = std::fs::read_to_string(task?.path().join("stat")).unwrap_or_default();
+                // The state is the first word after the name in parentheses.
+                let state = stat.rsplit(')').next().unwrap_or_default().trim_start().chars().next();
+                still &= matches!(state, None | Some('T' | 't'));
+            }
+            Ok(still.then_some(()))
+        })
+        .await
+    }
+
     /// Waits until the process has ended by itself.
     ///
     /// # Errors
