@@ -289,21 +289,35 @@ async fn nothing_pipelined_counts_of_a_client_that_closed_before_connack() {
         // The FIN is behind the message, mostly before the CONNECT is applied: it takes an fsync.
         gone.socket.shutdown().await.expect("open");
     }
-    let detached = move |broker: &quartet_broker::Broker| {
-        let statistics = broker.statistics();
-        statistics.sessions >= 21 && statistics.connected == 1
-    };
-    timeout(PATIENCE, async {
-        while !node.handle.replica.inspect(detached).await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    until("every session of a closed connection is let go of", || {
+        let status = node.handle.replica.status();
+        let proposed = status.sizes.window_commands;
+        let metrics = &node.handle.metrics;
+        let all_gone = metrics.accepted.get() == 21 && metrics.connections() == 1;
+        all_gone && proposed == 0 && status.statistics.connected == 1
     })
-    .await
-    .expect("every session of a closed connection is let go of");
+    .await;
     let (mut publisher, _) = Client::connect(&node, "publisher").await;
     publisher.send(&[publish("t", QoS::AtLeastOnce, 1, Bytes::from_static(b"marker"))]).await;
     let Some(Packet::Publish(first)) = witness.receive().await else { panic!("no message") };
     assert_eq!(&first.payload[..], b"marker");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connect_whose_sender_has_closed_takes_nothing_over() {
+    let node = Node::start(|config| config.limits.maximum_connections = 2).await;
+    let (mut living, _) = Client::connect(&node, "a").await;
+    let (holder, _) = Client::connect(&node, "holder").await;
+    // Waits in the system's backlog until both the CONNECT and the FIN are there.
+    let mut gone = Client::open(&node).await;
+    let clean = Connect::new(Version::V5, Utf8String::try_from("a").expect("a string"));
+    gone.send(&[Packet::Connect(clean.into())]).await;
+    gone.socket.shutdown().await.expect("open");
+    drop(holder);
+    assert!(gone.receive().await.is_none(), "no CONNACK for the gone");
+    living.send(&[Packet::PingReq(PingReq)]).await;
+    assert!(matches!(living.receive().await, Some(Packet::PingResp(_))), "the session was taken over");
     node.stop().await;
 }
 
