@@ -25,7 +25,7 @@ const CAUGHT_UP: u64 = 16;
 /// Looks until the replica stops. Raft's own failure is found here too.
 pub(crate) async fn run(shared: Arc<Shared>, formed: Arc<Formed>) {
     let mut log_failed = formed.log.failed();
-    let began = Instant::now();
+    let mut led = None;
     let mut behind = true;
     loop {
         if shared.has_failed() {
@@ -47,22 +47,17 @@ pub(crate) async fn run(shared: Arc<Shared>, formed: Arc<Formed>) {
                 }
                 return;
             }
-            let heard = if formed.leadership.borrow().own {
-                metrics.last_quorum_acked.map(|acked| acked.elapsed())
-            } else {
-                shared.leader_last_heard().map(|heard| heard.elapsed())
-            };
-            let silent = heard.unwrap_or_else(|| began.elapsed());
+            // What counts is when this node was last part of a led cluster, whoever led: a leader just elected has
+            // no quorum's answer yet, one just deposed has not heard the next, and neither may close its clients.
+            let own = formed.leadership.borrow().own;
+            let acked = metrics.last_quorum_acked.filter(|_| own).map(|acked| acked.elapsed());
+            let heard = shared.leader_last_heard().map(|heard| heard.elapsed());
+            let ago = acked.into_iter().chain(heard).min();
+            led = led.max(ago.and_then(|ago| Instant::now().checked_sub(ago)));
+            let silent = led.map_or(Duration::MAX, |led| led.elapsed());
             let committed = metrics.local_committed.map_or(0, |committed| committed.index);
             let lag = committed.saturating_sub(shared.applied().0);
-            (
-                if silent < shared.config.timing.leaderless && heard.is_some() {
-                    None
-                } else {
-                    Some(Serving::NoLeader)
-                },
-                lag,
-            )
+            ((silent >= shared.config.timing.leaderless).then_some(Serving::NoLeader), lag)
         };
         behind = lag > if behind { CAUGHT_UP } else { BEHIND };
         let now = now.unwrap_or_else(|| {
