@@ -43,11 +43,20 @@ async fn main() {
             client.publish(cluster.node(at), "t", "next").await;
             while client.pubacks(cluster.node(at)) == before {
                 tokio::time::sleep(Duration::from_millis(1)).await;
+                if proposed.elapsed() > Duration::from_secs(20) {
+                    for node in cluster.nodes.iter().flatten() {
+                        println!("{:#?}", node.replica.status());
+                    }
+                    panic!(
+                        "no PUBACK for 20 s, {} connections closed",
+                        cluster.node(at).told.0.lock().closed.len()
+                    );
+                }
             }
             gap = gap.max(proposed.elapsed());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        abort.await.unwrap();
+        tokio::time::timeout(Duration::from_secs(20), abort).await.expect("the replica stops").unwrap();
         println!("kill {kill}: {} ms", gap.as_millis());
         gaps.push(gap);
         cluster.start_node(leader).await;

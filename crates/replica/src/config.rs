@@ -69,9 +69,10 @@ pub struct Limits {
 pub struct Timing {
     /// Between heartbeats.
     pub heartbeat: Duration,
-    /// Shortest silence of the leader before a follower stands for election.
+    /// Shortest time from the end of the leader's lease until a follower stands for election.
     pub election_min: Duration,
-    /// Longest such silence.
+    /// Longest such time, and the lease itself: for so long after a leader was heard nobody votes for another. So a dead
+    /// leader is replaced after the lease and one of these times.
     pub election_max: Duration,
     /// Without a leader for so long, a node closes its clients.
     pub leaderless: Duration,
@@ -180,7 +181,7 @@ impl Default for Timing {
         Self {
             heartbeat: Duration::from_millis(250),
             election_min: Duration::from_millis(500),
-            election_max: Duration::from_millis(1000),
+            election_max: Duration::from_millis(750),
             leaderless: Duration::from_secs(5),
             silence: Duration::from_secs(10),
             shutdown: Duration::from_secs(5),

@@ -5,7 +5,7 @@
 //!   <data_dir>/checkpoints/   whole copies of the state                   (checkpoint)
 //! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use openraft::storage::RaftLogStorage;
@@ -26,13 +26,35 @@ pub(crate) struct Disk {
     pub(crate) applier: Applier,
 }
 
+const LOG: &str = "raft-log";
+const CHECKPOINTS: &str = "checkpoints";
+
+/// What else a data directory may hold: a file system's own.
+const LOST_AND_FOUND: &str = "lost+found";
+
 /// Where the log lives.
 pub(crate) fn log_dir(config: &Config) -> PathBuf {
-    config.data_dir.join("raft-log")
+    config.data_dir.join(LOG)
 }
 
 fn checkpoint_dir(config: &Config) -> PathBuf {
-    config.data_dir.join("checkpoints")
+    config.data_dir.join(CHECKPOINTS)
+}
+
+/// A directory with anything of somebody else's in it is a wrong path: nothing is written beside it.
+fn refuse_foreign(dir: &Path) -> Result<(), Error> {
+    let Ok(entries) = dir.read_dir() else {
+        // Not there yet, or not to be read: formatting it tells which.
+        return Ok(());
+    };
+    let names = entries.filter_map(|entry| entry.ok().map(|entry| entry.file_name()));
+    let foreign = names.filter(|name| name != LOG && name != CHECKPOINTS && name != LOST_AND_FOUND).min();
+    match foreign {
+        None => Ok(()),
+        Some(found) => {
+            Err(Error::Foreign { dir: dir.to_owned(), found: found.to_string_lossy().into_owned() })
+        }
+    }
 }
 
 /// Opens the directory; `None` if it is pristine. Blocks.
@@ -40,6 +62,7 @@ fn checkpoint_dir(config: &Config) -> PathBuf {
 /// # Errors
 /// Whatever makes this disk one that is not to be trusted.
 pub(crate) fn open(config: &Config, counters: &Arc<Counters>) -> Result<Option<Disk>, Error> {
+    refuse_foreign(&config.data_dir)?;
     let checkpoints = checkpoint_dir(config);
     let Opened { identity, log } =
         match quartet_raft_log::open(&quartet_raft_log::Config::new(log_dir(config))) {

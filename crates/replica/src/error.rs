@@ -63,6 +63,24 @@ pub enum Error {
         /// The boot that the cluster knows.
         known: Boot,
     },
+    /// The data directory belongs to another cluster than the peers.
+    #[error(
+        "this node's disk belongs to cluster {own:032x}, but its peers are of cluster {theirs:032x}; check data_dir and seeds"
+    )]
+    OtherCluster {
+        /// Of the data directory.
+        own: u128,
+        /// Of the peers that answer.
+        theirs: u128,
+    },
+    /// The data directory holds what is not ours.
+    #[error("{} holds {found:?}, which is not quartet's; set data_dir to an empty directory", .dir.display())]
+    Foreign {
+        /// The data directory.
+        dir: PathBuf,
+        /// The first foreign name, in sorted order.
+        found: String,
+    },
     /// This node's state differs from the majority's.
     #[error("the state after entry {} differs from that of most nodes; rebuild this node from its peers under a new node id and report this", .index.0)]
     Diverged {

@@ -109,7 +109,7 @@ pub(crate) async fn run(shared: Arc<Shared>, formed: Arc<Formed>) {
             shared.counters.resends.one();
         }
         let began = Instant::now();
-        let ended = stream(&shared, &formed, now, stall).await;
+        let ended = stream(&shared, &formed, &now, stall).await;
         match ended {
             Ended::Stopping => return,
             Ended::Leader => (backoff, stall) = (SHORTEST_BACKOFF, STALL),
@@ -125,16 +125,18 @@ pub(crate) async fn run(shared: Arc<Shared>, formed: Arc<Formed>) {
         }
         tokio::select! {
             () = tokio::time::sleep(backoff) => {}
+            // A new leader is not kept waiting for what the old one did.
+            _ = leadership.wait_for(|later| *later != now) => {}
             () = shared.stopping.cancelled() => return,
         }
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
     }
 }
 
-async fn stream(shared: &Shared, formed: &Formed, now: Leadership, stall: Duration) -> Ended {
+async fn stream(shared: &Shared, formed: &Formed, now: &Leadership, stall: Duration) -> Ended {
     match &now.leader {
-        Some(_) if now.own => to_self(shared, formed, &now, stall).await,
-        Some((leader, address)) => to_peer(shared, formed, &now, *leader, address, stall).await,
+        Some(_) if now.own => to_self(shared, formed, now, stall).await,
+        Some((leader, address)) => to_peer(shared, formed, now, *leader, address, stall).await,
         None => Ended::Leader,
     }
 }

@@ -199,10 +199,6 @@ impl Replica {
                     tracing::warn!("the last checkpoint was not complete in time; the log has all of it")
                 }
             }
-            self.shared.stopping.cancel();
-            if tokio::time::timeout(step, formed.raft.shutdown()).await.is_err() {
-                tracing::warn!("raft did not stop in time");
-            }
         }
         self.stop().await;
     }
@@ -234,7 +230,10 @@ impl Replica {
         // Raft's handles hold the log open, which the next start must be able to lock.
         let formed = self.shared.formed.send_replace(None);
         if let Some(formed) = &formed {
-            formed.raft.shutdown().await.ok();
+            let step = self.shared.config.timing.shutdown;
+            if tokio::time::timeout(step, formed.raft.shutdown()).await.is_err() {
+                tracing::warn!("raft did not stop in time: its threads are ended");
+            }
         }
         drop(formed);
         self.lifetime.end().await;

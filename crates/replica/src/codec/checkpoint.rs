@@ -8,7 +8,7 @@
 //!   end      how many records came before                          a file without it is torn
 //! ```
 //!
-//! How records lie in a file, with lengths and checksums, is [`crate::checkpoint`]'s. Strings that are kept are copied
+//! How records lie in a file, with lengths and checksums, is the business of `checkpoint`. Strings that are kept are copied
 //! out of the record, so that a small one does not hold a large record in memory.
 
 mod session;

@@ -9,7 +9,7 @@
 //!            of the cluster
 //! ```
 //!
-//! One file a group: the commands of connections in [`connection`], those of the cluster in [`cluster`]. An
+//! One file a group: the commands of connections in `connection`, those of the cluster in `cluster`. An
 //! acknowledgement of many packet identifiers in a row is one run of four bytes, so that most `Acknowledge` commands
 //! are a dozen bytes whatever they acknowledge.
 //!

@@ -108,7 +108,8 @@ impl Peers {
                 Ok(response.into_inner())
             }
             Err(status) => {
-                if let Some(error) = stale_boot(&status, self.passport.boot()) {
+                let stale = stale_boot(&status, self.passport.boot());
+                if let Some(error) = stale.or_else(|| self.passport.other_cluster(&status)) {
                     (self.on_stale)(error);
                 }
                 Err(status)

@@ -15,6 +15,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use quartet_broker::{Boot, NodeId};
@@ -33,6 +34,12 @@ const BOOT_KEY: &str = "quartet-boot";
 const INCARNATION_KEY: &str = "quartet-incarnation";
 /// In a refusal: the boot that is known of the refused node.
 const KNOWN_BOOT_KEY: &str = "quartet-known-boot";
+/// In a refusal: the cluster that the refusing node belongs to.
+const OTHER_CLUSTER_KEY: &str = "quartet-other-cluster";
+
+/// So long after its start a node waits for one of its own cluster before it believes that all peers are of another: an
+/// address may be somebody else's for a while.
+const ALONE: Duration = Duration::from_secs(3);
 
 /// Who a node says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +57,8 @@ pub(crate) enum Refusal {
     Unreadable,
     /// Another version of the protocol.
     Protocol(u64),
-    /// Another cluster.
-    Cluster(u128),
+    /// Another cluster than ours.
+    Cluster { theirs: u128, ours: u128 },
     /// It claims to be this node.
     Self_,
     /// Its disk has gone back in time.
@@ -63,7 +70,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Unreadable => write!(f, "the call does not say who calls"),
             Self::Protocol(theirs) => write!(f, "peer protocol {theirs}, this release speaks {PROTOCOL}"),
-            Self::Cluster(theirs) => write!(f, "the peer is of another cluster, {theirs:032x}"),
+            Self::Cluster { theirs, .. } => write!(f, "the peer is of another cluster, {theirs:032x}"),
             Self::Self_ => write!(f, "the peer claims this node's own id"),
             Self::StaleBoot { node, shown, known } => write!(
                 f,
@@ -79,6 +86,11 @@ impl From<Refusal> for Status {
         let mut status = Self::new(Code::PermissionDenied, refusal.to_string());
         if let Refusal::StaleBoot { known, .. } = refusal {
             status.metadata_mut().insert(KNOWN_BOOT_KEY, MetadataValue::from(known.0));
+        }
+        if let Refusal::Cluster { ours, .. } = refusal
+            && let Ok(ours) = MetadataValue::try_from(format!("{ours:032x}"))
+        {
+            status.metadata_mut().insert(OTHER_CLUSTER_KEY, ours);
         }
         status
     }
@@ -98,11 +110,19 @@ pub(crate) struct PassportControl {
     incarnation: u64,
     /// The last passport accepted of each node. As many as members.
     known: Mutex<HashMap<NodeId, (Boot, u64)>>,
+    began: Instant,
 }
 
 impl PassportControl {
     pub(crate) fn new(cluster_id: u128, node: NodeId, boot: Boot, incarnation: u64) -> Self {
-        Self { cluster_id, node, boot: AtomicU64::new(boot.0), incarnation, known: Mutex::default() }
+        Self {
+            cluster_id,
+            node,
+            boot: AtomicU64::new(boot.0),
+            incarnation,
+            known: Mutex::default(),
+            began: Instant::now(),
+        }
     }
 
     /// This node's boot.
@@ -113,6 +133,15 @@ impl PassportControl {
     /// This node goes on under `boot`, which is durable.
     pub(crate) fn set_boot(&self, boot: Boot) {
         self.boot.store(boot.0, Ordering::Release);
+    }
+
+    /// Reads out of a refusal that this node's disk belongs to another cluster than its peers: believed only while no
+    /// peer of its own cluster was met.
+    pub(crate) fn other_cluster(&self, status: &Status) -> Option<Error> {
+        let theirs = status.metadata().get(OTHER_CLUSTER_KEY)?.to_str().ok()?;
+        let theirs = u128::from_str_radix(theirs, 16).ok()?;
+        let alone = self.began.elapsed() >= ALONE && self.known.lock().is_empty();
+        alone.then_some(Error::OtherCluster { own: self.cluster_id, theirs })
     }
 
     /// A request that shows this node's passport.
@@ -147,7 +176,7 @@ impl PassportControl {
     ) -> Result<Passport, Refusal> {
         let shown = read(metadata)?;
         if shown.cluster_id != self.cluster_id {
-            return Err(Refusal::Cluster(shown.cluster_id));
+            return Err(Refusal::Cluster { theirs: shown.cluster_id, ours: self.cluster_id });
         }
         if shown.node == self.node {
             return Err(Refusal::Self_);
@@ -203,7 +232,7 @@ mod tests {
     fn strangers_are_refused() {
         let control = PassportControl::new(7, NodeId(1), Boot(1), 1);
         let none = |_| None;
-        assert_eq!(control.check(&shown(8, 2, 1, 5), none), Err(Refusal::Cluster(8)));
+        assert_eq!(control.check(&shown(8, 2, 1, 5), none), Err(Refusal::Cluster { theirs: 8, ours: 7 }));
         assert_eq!(control.check(&shown(7, 1, 1, 5), none), Err(Refusal::Self_));
         assert_eq!(control.check(&MetadataMap::new(), none), Err(Refusal::Unreadable));
         let mut other = shown(7, 2, 1, 5);
