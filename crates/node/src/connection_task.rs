@@ -9,19 +9,19 @@
 //! mailbox is read while the client leaves bytes untaken: so a slow leader is felt by publishers, a slow subscriber by
 //! nobody else.
 
+mod orphan;
+mod reading;
+
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{BufMut, BytesMut};
-use futures::FutureExt;
+use bytes::BytesMut;
 use futures::future::BoxFuture;
-use quartet_broker::{Command, ConnectionId, Disconnect, Outgoing as Packet, SessionSlot};
+use quartet_broker::{Command, ConnectionId, Outgoing as Packet};
 use quartet_connection::{Connection, Ending, Input, Output, PIPELINED, Reading, Refusal, Stop};
 use quartet_replica::Room;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -29,12 +29,9 @@ use tokio::time::Instant;
 use crate::front_end::FrontEnd;
 use crate::mailbox::{Letter, Mailbox};
 use crate::outgoing::{Outgoing, Written};
-
-/// Bytes of the first read, and of every read of a client that sends little. An idle connection keeps no buffer.
-const SMALLEST_READ: usize = 4 << 10;
-
-/// Bytes of a read that follows full ones: what a busy client is served in one turn.
-const LARGEST_READ: usize = 32 << 10;
+use orphan::Orphan;
+pub(crate) use orphan::disconnect;
+use reading::SMALLEST_READ;
 
 /// How long a closed socket is still read, and what comes thrown away: data that lies unread when a socket closes
 /// makes the system reset it, and the client would lose the last packet, which says why.
@@ -206,134 +203,6 @@ impl Task {
         );
     }
 
-    /// Room for what the next bytes may propose: at once, or a wait for it.
-    fn room(&self) -> Result<Room, BoxFuture<'static, Room>> {
-        let bytes = match self.connection.reading() {
-            Reading::Backlog => Connection::room(self.buffer.len()),
-            Reading::Open | Reading::Ahead | Reading::Held | Reading::Shut => {
-                Connection::room(self.buffer.len() + self.read)
-            }
-        };
-        let replica = self.front.replica.clone();
-        if let Some(room) = replica.room(bytes).now_or_never() {
-            return Ok(room);
-        }
-        self.front.metrics.room_waits.inc();
-        Err(Box::pin(async move { replica.room(bytes).await }))
-    }
-
-    /// Reads once and gives the bytes. `true` if nothing was there.
-    fn read(&mut self, socket: &mut TcpStream, mut room: Room) {
-        // Before the read: a CONNECT that was overtaken while it lay in the socket must look old (invariant 8).
-        let applied = self.front.replica.applied();
-        match self.read_once(socket, self.read) {
-            None => {}
-            Some(0) => self.input(Input::PeerClosed),
-            // A CONNECT of a client that has gone on: with Clean Start it would end the session it has elsewhere.
-            Some(_) if self.connection.client_id().is_none() && self.peer_has_closed(socket) => {
-                self.input(Input::PeerClosed);
-            }
-            Some(_) => {
-                let now = self.front.instant(Instant::now());
-                let input = Input::Bytes { buffer: &mut self.buffer, applied };
-                self.connection.handle(now, input, &mut self.outputs);
-                self.carry_out(Some(&mut room));
-                self.spare_memory();
-            }
-        }
-    }
-
-    /// Gives what was read before.
-    fn give(&mut self, mut room: Room) {
-        let applied = self.front.replica.applied();
-        let now = self.front.instant(Instant::now());
-        let input = Input::Bytes { buffer: &mut self.buffer, applied };
-        self.connection.handle(now, input, &mut self.outputs);
-        self.carry_out(Some(&mut room));
-        self.spare_memory();
-    }
-
-    /// How many bytes came, of at most `most`: `None` if none are there, 0 if the peer has closed or the socket failed.
-    fn read_once(&mut self, socket: &mut TcpStream, most: usize) -> Option<usize> {
-        self.buffer.reserve(most);
-        let mut limited = (&mut self.buffer).limit(most);
-        let count = match socket.read_buf(&mut limited).now_or_never()? {
-            Ok(count) => count,
-            Err(error) => {
-                tracing::trace!("read: {error}");
-                0
-            }
-        };
-        self.front.metrics.bytes_read.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
-        if count == self.read {
-            self.read = (self.read * 2).min(LARGEST_READ);
-        } else if count < self.read / 4 {
-            self.read = (self.read / 2).max(SMALLEST_READ);
-        }
-        Some(count)
-    }
-
-    /// A connection at rest keeps no buffer.
-    fn spare_memory(&mut self) {
-        if self.buffer.is_empty() && self.read == SMALLEST_READ {
-            self.buffer = BytesMut::new();
-        }
-    }
-
-    /// Reads what comes before CONNACK, to see whether the peer closes; nothing of it counts yet (invariant 8).
-    fn look_ahead(&mut self, socket: &mut TcpStream) {
-        while self.buffer.len() < PIPELINED {
-            match self.read_once(socket, self.read.min(PIPELINED - self.buffer.len())) {
-                None => return,
-                Some(0) => return self.input(Input::PeerClosed),
-                Some(_) => {}
-            }
-        }
-    }
-
-    /// Whether the peer has closed, as the system knows it now; the runtime hears of it only when it next polls. Reads
-    /// ahead like [`look_ahead`](Self::look_ahead), since the close stands behind the bytes.
-    fn peer_has_closed(&mut self, socket: &TcpStream) -> bool {
-        // Behind more bytes than may be read ahead, the runtime's word has to do.
-        let heard = match socket.ready(Interest::READABLE).now_or_never() {
-            Some(Ok(ready)) => ready.is_read_closed(),
-            Some(Err(_)) => true,
-            None => false,
-        };
-        let Ok(second) = socket.as_fd().try_clone_to_owned() else { return heard };
-        let mut second = std::net::TcpStream::from(second);
-        while !heard && self.buffer.len() < PIPELINED {
-            let had = self.buffer.len();
-            self.buffer.resize((had + SMALLEST_READ).min(PIPELINED), 0);
-            let result = second.read(self.buffer.get_mut(had..).unwrap_or_default());
-            self.buffer.truncate(had + result.as_ref().map_or(0, |count| *count));
-            match result {
-                Ok(0) => return true,
-                Ok(count) => self.front.metrics.bytes_read.inc_by(u64::try_from(count).unwrap_or(u64::MAX)),
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => return false,
-                    ErrorKind::Interrupted => continue,
-                    _ => return true,
-                },
-            };
-        }
-        heard
-    }
-
-    /// Whether nothing lies unread; reads what does, if that is allowed now.
-    fn drain(&mut self, socket: &mut TcpStream) -> bool {
-        if self.outgoing.is_backed_up() || self.connection.reading() != Reading::Open {
-            return false;
-        }
-        match self.room() {
-            Ok(room) => {
-                self.read(socket, room);
-                true
-            }
-            Err(_) => false,
-        }
-    }
-
     fn open_letters(&mut self, socket: &TcpStream) {
         if self.letters.is_empty() {
             self.mailbox.take(&mut self.letters);
@@ -492,59 +361,4 @@ async fn wait(room: &mut Option<BoxFuture<'static, Room>>) -> Room {
         Some(room) => room.await,
         None => std::future::pending().await,
     }
-}
-
-/// A connection without a socket, whose CONNECT is on its way: waits to end the session it will be given.
-struct Orphan {
-    task: Task,
-}
-
-impl Orphan {
-    async fn wait(self) {
-        let mut task = self.task;
-        loop {
-            if task.letters.is_empty() {
-                task.mailbox.take(&mut task.letters);
-            }
-            while let Some(letter) = task.letters.pop_front() {
-                task.open(letter);
-            }
-            if task.connection.is_over() || task.look_up {
-                break;
-            }
-            task.mailbox.arrived().await;
-        }
-        task.front.mailboxes.remove(task.id.serial);
-        if task.connection.is_over() {
-            return;
-        }
-        // A snapshot may hold the CONNECT; if it does not, it comes later, as a stray.
-        if let Some(session) = owned(&task).await {
-            disconnect(&task.front, task.id, session);
-            return;
-        }
-        task.mailbox.take(&mut task.letters);
-        while let Some(letter) = task.letters.pop_front() {
-            task.open(letter);
-        }
-    }
-}
-
-/// The session that this connection owns, as the state has it now.
-async fn owned(task: &Task) -> Option<SessionSlot> {
-    let client_id = task.connection.client_id()?.clone();
-    let id = task.id;
-    task.front
-        .replica
-        .inspect(move |broker| {
-            let session = broker.session(client_id.as_str())?;
-            (session.connection == Some(id)).then_some(session.slot)
-        })
-        .await
-}
-
-/// Lets go of a session that was given to a connection which is no more.
-pub(crate) fn disconnect(front: &FrontEnd, connection: ConnectionId, session: SessionSlot) {
-    let command = Disconnect { connection, session, session_expiry: None, will_due: true };
-    front.replica.propose(&mut front.replica.room_for_end(), &Command::Disconnect(command));
 }
