@@ -16,9 +16,9 @@ use crate::violation::Violation;
 /// All checks of a finished run.
 pub(crate) fn judge(cluster: &mut Cluster) -> Result<(), Violation> {
     agreement::check(cluster)?;
-    leaks::check(cluster)?;
     delivery::check(cluster, true)?;
-    order::check(cluster)
+    order::check(cluster)?;
+    leaks::check(cluster)
 }
 
 /// The checks that hold at any moment, for a run that did not come to its end.

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use quartet_broker::{Command, LogIndex, NodeDown, NodeId, NodeUp, Origin, Timestamp};
+use quartet_broker::{Command, LogIndex, NodeId, Timestamp};
 use quartet_packet::QoS;
 
 use crate::checkers;
@@ -215,31 +215,6 @@ impl Cluster {
         made
     }
 
-    /// A client gives its connection up: by DISCONNECT and close, by closing, or because its network is gone.
-    pub(crate) fn client_cuts(&mut self, index: usize) {
-        let Some(id) = self.clients[index].link else { return };
-        self.clients[index].offline();
-        let Some(link) = self.links.get(id) else { return };
-        link.client_open = false;
-        link.down.clear();
-        let politely = self.random.chance(15);
-        if politely && link.serial.is_some() {
-            link.up.push_back(crate::link::Up::Disconnect);
-        }
-        // What an eager client wrote, or that it wants a new session, cannot be told from what it does next while the
-        // node has not even read CONNECT: then a close must have arrived (see the crate's MODEL.md).
-        let harmless = !link.eager && !self.clients[index].wants_new_session();
-        let may_be_silent = harmless || link.serial.is_some();
-        let silent = may_be_silent && self.random.chance(self.options.silent);
-        link.end_arrived = !silent;
-        if may_be_silent && self.random.chance(40) {
-            let arrived = self.random.below(link.up.len() + 1);
-            // CONNECT comes first, and arrived if anything did.
-            link.up.truncate(arrived);
-        }
-        self.trace.note(self.step, &("cuts", index, id, silent, link.up.len()));
-    }
-
     fn node_reads_any(&mut self) -> Result<(), Violation> {
         let count = self.links.len();
         if count > 0 {
@@ -297,37 +272,6 @@ impl Cluster {
         }
     }
 
-    /// A node notices that a client is gone, or takes a living one for gone.
-    fn keep_alive_ends(&mut self) -> Result<(), Violation> {
-        let count = self.links.len();
-        if count == 0 {
-            return Ok(());
-        }
-        let at = self.random.below(count);
-        let (id, node_open, client_open) = {
-            let link = &self.links.all()[at];
-            (link.id, link.node_open, link.client_open)
-        };
-        if node_open && (!client_open || self.random.chance(30)) {
-            self.node_closes(id)?;
-        }
-        Ok(())
-    }
-
-    /// A node closes a socket by its own decision; what it wrote last may be lost.
-    fn node_closes(&mut self, id: LinkId) -> Result<(), Violation> {
-        let Some(node) = self.links.get(id).map(|link| index_of(link.node)) else { return Ok(()) };
-        if let Some(process) = self.nodes[node].running() {
-            process.drop_connection(id, &mut self.links, self.sin)?;
-            if let Some(link) = self.links.get(id) {
-                let arrived = self.random.below(link.down.len() + 1);
-                link.down.truncate(arrived);
-            }
-            self.trace.note(self.step, &("node closes", id));
-        }
-        Ok(())
-    }
-
     /// A node applies up to so many entries.
     pub(crate) fn node_applies(&mut self, node: usize, most: usize) -> Result<bool, Violation> {
         let mut any = false;
@@ -366,7 +310,7 @@ impl Cluster {
         true
     }
 
-    fn launch(&mut self, flight: Flight) {
+    pub(crate) fn launch(&mut self, flight: Flight) {
         if self.flights.len() == FLIGHTS {
             self.flights.remove(0);
         }
@@ -418,73 +362,6 @@ impl Cluster {
         let time = Flight::Plain(Command::AdvanceTime(quartet_broker::AdvanceTime));
         self.append(vec![time], false)?;
         Ok(true)
-    }
-
-    fn crash(&mut self) {
-        let index = self.random.below(self.nodes.len());
-        if self.nodes[index].process.is_some() {
-            self.nodes[index].crash(&mut self.links);
-            self.trace.note(self.step, &("crash", index));
-        }
-    }
-
-    fn restart(&mut self) -> Result<(), Violation> {
-        let index = self.random.below(self.nodes.len());
-        if self.nodes[index].process.is_none() {
-            self.nodes[index].start(self.sin)?;
-            self.trace.note(self.step, &("restart", index));
-        }
-        Ok(())
-    }
-
-    fn pause(&mut self, paused: bool) {
-        let index = self.random.below(self.nodes.len());
-        self.nodes[index].paused = paused && self.nodes[index].process.is_some();
-        self.trace.note(self.step, &("paused", index, paused));
-    }
-
-    /// The leader takes a node for dead: one that is, one that is only slow, or one that has long been declared.
-    fn declare_down(&mut self) {
-        let index = self.random.below(self.nodes.len());
-        let node = node_id(index);
-        let Some((boot, _)) = self.log.tip().highest_boot(node) else { return };
-        if !self.nodes[index].paused && self.nodes[index].process.is_some() && self.random.chance(70) {
-            return;
-        }
-        let origin = Origin { node, boot };
-        self.trace.note(self.step, &("declares down", index, boot));
-        self.launch(Flight::Plain(Command::NodeDown(NodeDown { origin })));
-        if self.random.chance(30) {
-            // Of a boot long begun, a beginning may still be on its way.
-            self.launch(Flight::Plain(Command::NodeUp(NodeUp { origin })));
-        }
-    }
-
-    fn checkpoint(&mut self) {
-        let index = self.random.below(self.nodes.len());
-        if let Some(process) = self.nodes[index].running() {
-            let snapshot = Snapshot::take(&process.broker, &process.store);
-            self.nodes[index].checkpoint = snapshot;
-            self.trace.note(self.step, &("checkpoint", index));
-        }
-    }
-
-    /// A node far behind gets another's state instead of the log between.
-    fn install_snapshot(&mut self) -> Result<(), Violation> {
-        let to = self.random.below(self.nodes.len());
-        let from = self.random.below(self.nodes.len());
-        let ahead = self.nodes[from].process.as_ref().map(|from| from.broker.index());
-        let behind = self.nodes[to].running().map(|to| to.broker.index());
-        let (Some(ahead), Some(behind), Some(source)) = (ahead, behind, &self.nodes[from].process) else {
-            return Ok(());
-        };
-        if behind >= ahead {
-            return Ok(());
-        }
-        let snapshot = Snapshot::take(&source.broker, &source.store);
-        self.trace.note(self.step, &("snapshot", from, to, ahead));
-        self.nodes[to].checkpoint = snapshot.clone();
-        self.nodes[to].install(&snapshot, &mut self.links, self.sin)
     }
 
     /// The sockets that live at both ends, by client.

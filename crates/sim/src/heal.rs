@@ -6,9 +6,12 @@
 use crate::cluster::Cluster;
 use crate::violation::Violation;
 
-/// Rounds until everything must be at rest. Each lets every node, socket and client do all it can once, so a handshake
-/// takes a few; a full queue behind a window of one takes a few a message.
+/// Rounds until everything must be at rest, whatever was begun. Each lets every node, socket and client do all it can
+/// once, so a handshake takes a few.
 const ROUNDS: u64 = 600;
+
+/// Rounds more for each message of the run: behind a window of one a queue takes a handshake's rounds a message.
+const ROUNDS_A_MESSAGE: u64 = 16;
 
 /// Messages that each publisher still makes: they show that the cluster serves, not only that it is quiet.
 const LAST_MESSAGES: usize = 2;
@@ -35,7 +38,8 @@ impl Cluster {
             .iter()
             .map(|client| if client.plan.publishes.is_empty() { 0 } else { LAST_MESSAGES })
             .collect();
-        for round in 0..ROUNDS {
+        let rounds = ROUNDS + ROUNDS_A_MESSAGE * self.history.messages.len() as u64;
+        for round in 0..rounds {
             self.step += 1;
             self.now += ROUND_TIME;
             self.round(round, &mut left)?;
@@ -43,7 +47,7 @@ impl Cluster {
                 return Ok(());
             }
         }
-        Err(Violation::new("everything begun comes to its end", self.what_is_left(&left)))
+        Err(Violation::new("everything begun comes to its end", self.what_is_left(rounds, &left)))
     }
 
     fn round(&mut self, round: u64, left: &mut [usize]) -> Result<(), Violation> {
@@ -100,7 +104,7 @@ impl Cluster {
                 .all(|link| link.up.is_empty() && link.down.is_empty() && link.client_open && link.node_open)
     }
 
-    fn what_is_left(&mut self, left: &[usize]) -> String {
+    fn what_is_left(&mut self, rounds: u64, left: &[usize]) -> String {
         let clients: Vec<usize> = (0..self.clients.len()).filter(|at| !self.clients[*at].is_idle()).collect();
         let nodes: Vec<String> = self
             .nodes
@@ -115,7 +119,7 @@ impl Cluster {
             })
             .collect();
         format!(
-            "after {ROUNDS} rounds: clients {clients:?} not idle, {left:?} messages not made, {nodes:?}, last entry {}, {:?}",
+            "after {rounds} rounds: clients {clients:?} not idle, {left:?} messages not made, {nodes:?}, last entry {}, {:?}",
             self.log.last().0,
             self.log.tip().statistics(),
         )

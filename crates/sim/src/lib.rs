@@ -16,6 +16,7 @@
 mod checkers;
 mod client;
 mod cluster;
+mod faults;
 mod front_end;
 mod heal;
 mod history;

@@ -48,6 +48,8 @@ use crate::sin::Sin;
 pub struct Handshakes {
     pub(crate) bounds: Bounds,
     pub(crate) sin: Option<Sin>,
+    /// Only what an application sees counts: not that somebody waits, nor the core's own invariants.
+    harms_only: bool,
     /// A violation was found: later ones are no news, so that the first, which is the shortest, is kept.
     found: AtomicBool,
 }
@@ -56,7 +58,13 @@ impl Handshakes {
     /// A model with these bounds.
     #[must_use]
     pub fn new(bounds: Bounds, sin: Option<Sin>) -> Self {
-        Self { bounds, sin, found: AtomicBool::new(false) }
+        Self { bounds, sin, harms_only: false, found: AtomicBool::new(false) }
+    }
+
+    /// The same, but for what an application sees only.
+    #[must_use]
+    pub fn harms_only(self) -> Self {
+        Self { harms_only: true, ..self }
     }
 
     /// False the first time that something does not hold.
@@ -94,10 +102,10 @@ impl Model for Handshakes {
                 model.holds(!state.is_lost(model))
             }),
             Property::always("nobody waits for ever", |model: &Self, state: &State| {
-                model.holds(!state.is_stuck(model))
+                model.harms_only || model.holds(!state.is_stuck(model))
             }),
             Property::always("the invariants of the core", |model: &Self, state: &State| {
-                model.holds(state.sound)
+                model.harms_only || model.holds(state.sound)
             }),
             Property::sometimes("everything is delivered", |model: &Self, state: &State| {
                 state.is_finished(model)

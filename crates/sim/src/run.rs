@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use quartet_broker::Counters;
+
 use crate::checkers;
 use crate::cluster::Cluster;
 use crate::sin::Sin;
@@ -31,6 +33,10 @@ pub struct Outcome {
     pub messages: usize,
     /// Deliveries to subscribers.
     pub deliveries: usize,
+    /// What the core counted: connections superseded and fenced, messages expired and overflowed, …
+    pub counters: Counters,
+    /// Boots of all nodes.
+    pub boots: u64,
     /// Nothing, or the first promise that was broken.
     pub violation: Option<Violation>,
     /// The options that the seed drew, for a person.
@@ -75,6 +81,8 @@ impl Run {
             entries: cluster.entries().0,
             messages: cluster.history.messages.len(),
             deliveries: cluster.history.deliveries.values().map(Vec::len).sum(),
+            counters: cluster.log.tip().statistics().counters,
+            boots: cluster.nodes.iter().map(|node| node.boot.0).sum(),
             violation,
             options: format!("{:#?}", cluster.options),
             lines: cluster.trace.into_lines(),
@@ -114,6 +122,8 @@ impl Outcome {
             entries: 0,
             messages: 0,
             deliveries: 0,
+            counters: Counters::default(),
+            boots: 0,
             violation: Some(violation),
             options: String::new(),
             lines: Vec::new(),

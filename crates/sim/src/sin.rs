@@ -23,7 +23,7 @@ pub enum Sin {
     RefusedByFrontEnd,
     /// What is in doubt is proposed again without its number.
     RetriedWithoutNumber,
-    /// What a connection proposed is forgotten when it dies.
+    /// What a connection proposed is forgotten when it dies: its numbers are never sent again, or come to stand for others.
     WindowForgetsDead,
     /// `apply` takes any number above the cursor.
     GapsAccepted,

@@ -97,7 +97,7 @@ impl Window {
         (!matches!(command, Command::Connect(_))).then(|| command.clone())
     }
 
-    /// The sin of a window that forgets the dead: their numbers are never sent again, which leaves a gap.
+    /// For the sin of a window that forgets the dead: what follows moves up, under numbers that others had.
     pub(crate) fn forget(&mut self, keep: impl Fn(&Command) -> bool) {
         self.commands.retain(keep);
     }

@@ -4,7 +4,7 @@
 
 use quartet_packet::QoS;
 use quartet_sim::Sin;
-use quartet_sim::model::{Bounds, bounds_for, check, counterexample};
+use quartet_sim::model::{Bounds, Handshakes, bounds_for, check, counterexample};
 
 const NONE: Bounds = Bounds {
     messages: 2,
@@ -50,7 +50,7 @@ fn nothing_is_found_within_small_bounds() {
 fn every_sin_has_a_counterexample() {
     for sin in Sin::ALL.into_iter().filter(|sin| sin.possible()) {
         let Some(bounds) = bounds_for(sin) else { continue };
-        match counterexample(bounds, Some(sin), 0) {
+        match counterexample(Handshakes::new(bounds, Some(sin)), 0) {
             (Some(found), _) => eprintln!("{sin:?}: {} in {} steps", found.property, found.steps.len()),
             (None, counts) => panic!("{sin:?} was not found within {bounds:?}: {counts:?}"),
         }

@@ -59,3 +59,26 @@ fn the_same_seed_gives_the_same_trace() {
     let hashes = [Run::new(1).run().trace_hash, Run::new(2).run().trace_hash];
     assert_ne!(hashes[0], hashes[1]);
 }
+
+/// A simulation in which nothing goes wrong shows nothing: each kind of trouble that the core counts must have come.
+#[test]
+fn every_trouble_comes() {
+    let (mut superseded, mut fenced, mut poisoned, mut overflowed, mut expired, mut ended, mut boots) =
+        (0, 0, 0, 0, 0, 0, 0);
+    for seed in 1..=400 {
+        let outcome = Run::new(seed).run();
+        superseded += outcome.counters.superseded;
+        fenced += outcome.counters.fenced;
+        poisoned += outcome.counters.poisoned;
+        overflowed += outcome.counters.overflowed;
+        expired += outcome.counters.expired;
+        ended += outcome.counters.sessions_expired;
+        boots += outcome.boots;
+    }
+    let troubles = [superseded, fenced, poisoned, overflowed, expired, ended];
+    assert!(troubles.iter().all(|trouble| *trouble > 20), "{troubles:?}");
+    assert!(boots > 400 * 5, "{boots}");
+    eprintln!(
+        "superseded, fenced, poisoned, overflowed, expired, sessions expired: {troubles:?}; boots {boots}"
+    );
+}

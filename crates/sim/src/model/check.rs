@@ -6,7 +6,6 @@ use std::time::Instant;
 use stateright::{Checker, CheckerBuilder, HasDiscoveries, Model};
 
 use crate::model::{Bounds, Handshakes};
-use crate::sin::Sin;
 
 /// The size of a search.
 #[derive(Clone, Copy, Debug)]
@@ -44,12 +43,12 @@ pub fn check(bounds: Bounds, threads: usize, most: usize) -> Result<Counts, Foun
     verdict(&checker, started, most)
 }
 
-/// The shortest way to what a sin breaks (or no sin: to what is broken anyway), if there is one within the bounds and
-/// `most` steps: in breadth, by one thread.
+/// The shortest way to what a model's sin breaks, if there is one within its bounds and `most` steps (0: no limit): in
+/// breadth, by one thread.
 #[must_use]
-pub fn counterexample(bounds: Bounds, sin: Option<Sin>, most: usize) -> (Option<Found>, Option<Counts>) {
+pub fn counterexample(model: Handshakes, most: usize) -> (Option<Found>, Option<Counts>) {
     let started = Instant::now();
-    let checker = builder(Handshakes::new(bounds, sin), 1, most).spawn_bfs().join();
+    let checker = builder(model, 1, most).spawn_bfs().join();
     match verdict(&checker, started, most) {
         Ok(counts) => (None, Some(counts)),
         Err(found) => (Some(found), None),
