@@ -6,8 +6,8 @@ mod harness;
 use std::time::Duration;
 
 use harness::{Client, Cluster, message, received, until};
-use quartet_broker::{Command, NodeDown, NodeId};
-use quartet_replica::{AllClosed, Role};
+use quartet_broker::{Command, LogIndex, NodeDown, NodeId, VoteDigest};
+use quartet_replica::{AllClosed, Error, Role};
 
 fn numbered(from: &str, count: usize) -> Vec<String> {
     (0..count).map(|n| format!("{from}-{n}")).collect()
@@ -224,4 +224,48 @@ async fn a_cluster_is_formed_only_when_all_seeds_are_there_and_only_once() {
     let lost = cluster.node(0).replica.status();
     assert_eq!((lost.role, lost.cluster_id), (Role::Forming, None));
     cluster.leader().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn followers_that_restarted_vote_for_each_other() {
+    let mut cluster = Cluster::start(3, |_| {}).await;
+    let leader = cluster.leader().await;
+    let others: Vec<usize> = (0..3).filter(|at| *at != leader).collect();
+    for at in &others {
+        cluster.abort(*at).await;
+        cluster.start_node(*at).await;
+        cluster.node(*at).serving().await;
+    }
+    // Until now they have heard of each other's new boots through the log alone.
+    cluster.abort(leader).await;
+    let mut client = Client::connect(cluster.node(others[0]), 1, "c").await;
+    client.publish(cluster.node(others[0]), "t", "m").await;
+    until("PUBACK", async || (client.pubacks(cluster.node(others[0])) == 1).then_some(())).await;
+    for at in others {
+        assert_ne!(cluster.node(at).replica.status().role, Role::Stopped);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_digest_differs_from_the_majority_stops() {
+    let cluster = Cluster::start(3, |_| {}).await;
+    let at = cluster.follower().await;
+    let wrong = cluster.node(at).replica.status().node.unwrap();
+    let index = LogIndex(3);
+    for node in [1, 2, 3].map(NodeId) {
+        let digest = if node == wrong { 1 } else { 2 };
+        cluster.node(at).replica.propose_cluster(&Command::VoteDigest(VoteDigest { node, index, digest }));
+    }
+    // Votes are looked at now and then as entries go by.
+    let mut client = Client::connect(cluster.node((at + 1) % 3), 1, "c").await;
+    for n in 0..100 {
+        client.publish(cluster.node((at + 1) % 3), "t", "m").await;
+        let acked = n + 1;
+        until("PUBACK", async || (client.pubacks(cluster.node((at + 1) % 3)) == acked).then_some(())).await;
+    }
+    let error = cluster.node(at).replica.failed().await;
+    assert!(matches!(error, Error::Diverged { index: found } if found == index), "{error}");
+    for other in (0..3).filter(|other| *other != at) {
+        assert!(cluster.node(other).replica.serving().borrow().is_yes(), "the majority goes on");
+    }
 }
