@@ -383,6 +383,34 @@ fn of_fifty_connections_with_one_name_one_survives() -> Result<()> {
     })
 }
 
+/// Two clients that share a name by mistake would throw each other out as fast as they can; beyond a rate one name
+/// is refused for a moment (5.0: 0x9F), and others are not.
+#[test]
+fn one_name_that_connects_too_often_is_slowed_down() -> Result<()> {
+    with_brokers(|brokers| async move {
+        if !brokers.are_ours() {
+            return Ok(());
+        }
+        let name = unique("often");
+        let mut refused = None;
+        for _ in 0..200 {
+            let mut client = Client::open(brokers.address(0), Version::V5, &name).await?;
+            client.send(&Connect::clean(Version::V5, &name).bytes()).await?;
+            if let Packet::ConnAck { code: code @ 1.., .. } = client.receive().await? {
+                refused = Some(code);
+                break;
+            }
+        }
+        ensure!(refused == Some(0x9f), "200 CONNECTs of one name at once were answered with {refused:02x?}");
+        Client::connect(brokers.address(0), &Connect::clean(Version::V5, unique("other")))
+            .await?
+            .ping()
+            .await?;
+        let connect = Connect::clean(Version::V5, &name);
+        Client::connect_within(brokers.address(0), &connect, Duration::from_secs(10)).await?.ping().await
+    })
+}
+
 /// A silent client is closed after one and a half times its Keep Alive `[MQTT-3.1.2-22]`; what the broker sends
 /// does not count, and Keep Alive 0 means never.
 #[test]

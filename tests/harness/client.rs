@@ -112,8 +112,8 @@ impl Client {
                 client.connack = Some(accepted);
                 Ok(client)
             }
-            // Unavailable (3.1.1: 3, 5.0: 0x88) or busy (0x89): no leader just now. Another node may have one.
-            Packet::ConnAck { code: code @ (0x03 | 0x88 | 0x89), .. } => {
+            // Unavailable (3.1.1: 3, 5.0: 0x88), busy (0x89), too often (0x9F): another node, or a moment later.
+            Packet::ConnAck { code: code @ (0x03 | 0x88 | 0x89 | 0x9f), .. } => {
                 Err(client.lost(&format!("refused for now with 0x{code:02x}")))
             }
             other => Err(client.fault(format!("expected to be accepted, got {other}"))),
