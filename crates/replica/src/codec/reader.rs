@@ -1,6 +1,6 @@
 //! Reads values off the front of a buffer; every read is checked.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use quartet_packet::{PacketId, ReasonCode, Topic, Utf8String};
 
 /// Bytes that no encoder of this release wrote.
@@ -47,7 +47,7 @@ impl Reader {
         let Some(&byte) = self.rest.first() else {
             return Err(self.malformed("ends early"));
         };
-        self.rest = self.rest.slice(1..);
+        self.rest.advance(1);
         Ok(byte)
     }
 
@@ -62,13 +62,15 @@ impl Reader {
     /// A variable-length integer; the longest form that is read has ten bytes.
     pub(crate) fn u64(&mut self) -> Result<u64, Malformed> {
         let mut value = 0_u64;
-        for (at, &byte) in self.rest.iter().enumerate() {
-            if at == 9 && byte > 1 {
+        let mut length = 0;
+        for &byte in self.rest.iter() {
+            if length == 9 && byte > 1 {
                 return Err(self.malformed("an integer is over 64 bits"));
             }
-            value |= u64::from(byte & 0x7f) << (7 * at);
+            value |= u64::from(byte & 0x7f) << (7 * length);
+            length += 1;
             if byte & 0x80 == 0 {
-                self.rest = self.rest.slice(at + 1..);
+                self.rest.advance(length);
                 return Ok(value);
             }
         }
