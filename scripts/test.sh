@@ -12,4 +12,6 @@ step "format, lints, documents"
 scripts/lint.sh
 step "tests"
 cargo test --release --locked --workspace --no-fail-fast
+step "bugs planted inside the core are found"
+cargo test --release --locked -p quartet-sim --features weakened --test sins --test model
 step "all passed"

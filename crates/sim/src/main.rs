@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use quartet_packet::QoS;
-use quartet_sim::model::{Bounds, Found, Handshakes, bounds_for, check, counterexample};
+use quartet_sim::model::{Bounds, Found, Handshakes, bounds_for, bounds_for_harm, check, counterexample};
 use quartet_sim::{DEFAULT_STEPS, Run, Sin};
 
 /// Simulates whole clusters and checks the model.
@@ -52,6 +52,9 @@ enum Command {
         /// A bug to plant: prints the shortest way to what it breaks.
         #[arg(long, value_parser = parse_sin)]
         sin: Option<Sin>,
+        /// With a bug planted: only what an application sees counts, not that somebody waits.
+        #[arg(long)]
+        harm: bool,
         /// Plant every bug, one after another, each within bounds of its own.
         #[arg(long)]
         sins: bool,
@@ -126,7 +129,9 @@ fn main() -> ExitCode {
         Command::Run { seed, seeds, steps, sin, trace } => run(seed, seeds, steps, sin, trace),
         Command::Sins { seeds, steps } => sins(seeds, steps),
         Command::Model { sins: true, most, .. } => every_sin(most),
-        Command::Model { bounds, sin: Some(sin), most, .. } => model_with(bounds.into(), sin, most),
+        Command::Model { bounds, sin: Some(sin), harm, most, .. } => {
+            model_with(bounds.into(), sin, harm, most)
+        }
         Command::Model { bounds, sin: None, threads, most, .. } => model(bounds.into(), threads, most),
     }
 }
@@ -195,8 +200,9 @@ fn model(bounds: Bounds, threads: usize, most: usize) -> ExitCode {
     }
 }
 
-fn model_with(bounds: Bounds, sin: Sin, most: usize) -> ExitCode {
-    match counterexample(Handshakes::new(bounds, Some(sin)), most) {
+fn model_with(bounds: Bounds, sin: Sin, harm: bool, most: usize) -> ExitCode {
+    let model = Handshakes::new(bounds, Some(sin));
+    match counterexample(if harm { model.harms_only() } else { model }, most) {
         (Some(found), _) => {
             println!("{sin:?}: {} broken in {} steps:", found.property, found.steps.len());
             found.steps.iter().for_each(|step| println!("  {step}"));
@@ -216,13 +222,13 @@ fn every_sin(most: usize) -> ExitCode {
             println!("{:>2} {sin:?}: not modelled", sin.invariant());
             continue;
         };
-        let model = || Handshakes::new(bounds, Some(sin));
+        let harmful = bounds_for_harm(sin).unwrap_or(bounds);
         let say = |found: &Option<Found>| match found {
             Some(found) => format!("{}, {} steps", found.property, found.steps.len()),
             None => format!("not in {most} steps"),
         };
-        let (first, _) = counterexample(model(), most);
-        let (harm, _) = counterexample(model().harms_only(), most);
+        let (first, _) = counterexample(Handshakes::new(bounds, Some(sin)), most);
+        let (harm, _) = counterexample(Handshakes::new(harmful, Some(sin)).harms_only(), most);
         println!("{:>2} {sin:?} | {} | {}", sin.invariant(), say(&first), say(&harm));
         missed |= first.is_none();
     }

@@ -34,7 +34,7 @@ mod state;
 
 pub use act::Action;
 pub use check::{Counts, Found, check, counterexample};
-pub use planted::bounds_for;
+pub use planted::{bounds_for, bounds_for_harm};
 pub use state::{Bounds, State};
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -32,7 +32,15 @@ fn nothing_is_found_within_small_bounds() {
         Bounds { publisher_cuts: 1, qos: QoS::AtLeastOnce, ..NONE },
         Bounds { publisher_cuts: 1, window: 2, ..NONE },
     ];
-    for bounds in all {
+    // In the long tests larger ones too, some minutes.
+    let larger = [
+        Bounds { restarts: 1, ..NONE },
+        Bounds { snapshots: 1, ..NONE },
+        Bounds { messages: 3, window: 2, publisher_cuts: 1, eager: true, ..NONE },
+        Bounds { publisher_cuts: 2, eager: true, ..one },
+    ];
+    let is_long = std::env::var_os("QUARTET_LONG").is_some();
+    for bounds in all.into_iter().chain(larger.into_iter().filter(|_| is_long)) {
         match check(bounds, 2, 0) {
             Ok(counts) => {
                 assert!(counts.complete, "{bounds:?}: {counts:?}");

@@ -1,15 +1,18 @@
 //! Many seeds of the simulation, with every guard in place: nothing may be found.
 //!
-//! `QUARTET_SIM_SEEDS` sets how many (default 6000), `QUARTET_SIM_FIRST` the first (default 1). A failure prints the seed
-//! and the command that replays it with its trace.
+//! `QUARTET_SIM_SEEDS` sets how many (default 6000, in the long tests 100,000), `QUARTET_SIM_FIRST` the first (default 1). A
+//! failure prints the seed and the command that replays it with its trace.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use quartet_sim::Run;
 
-/// Seeds where nothing else is said: about ten seconds on two cores.
+/// Seeds where nothing else is said: about ten seconds of processor time.
 const SEEDS: u64 = 6000;
+
+/// Seeds in the long tests: about three minutes of processor time.
+const MANY_SEEDS: u64 = 100_000;
 
 fn number(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
@@ -21,7 +24,8 @@ fn number(name: &str, default: u64) -> u64 {
 #[test]
 fn nothing_is_found_in_many_seeds() {
     let first = number("QUARTET_SIM_FIRST", 1);
-    let last = first + number("QUARTET_SIM_SEEDS", SEEDS);
+    let seeds = if std::env::var_os("QUARTET_LONG").is_some() { MANY_SEEDS } else { SEEDS };
+    let last = first + number("QUARTET_SIM_SEEDS", seeds);
     let next = AtomicU64::new(first);
     let messages = AtomicU64::new(0);
     let work = || {

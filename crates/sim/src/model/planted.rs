@@ -42,3 +42,35 @@ pub fn bounds_for(sin: Sin) -> Option<Bounds> {
         }
     }
 }
+
+/// Bounds in which a sin shows in what an application sees, where [`bounds_for`] only has somebody wait.
+#[must_use]
+pub fn bounds_for_harm(sin: Sin) -> Option<Bounds> {
+    let bounds = bounds_for(sin)?;
+    Some(match sin {
+        // The second message overtakes the first, which is sent again.
+        Sin::GapsAccepted => Bounds { window: 2, publisher_cuts: 1, ..bounds },
+        Sin::PubAckBeforeCommit
+        | Sin::PubRecBeforeCommit
+        | Sin::PubCompBeforeCommit
+        | Sin::SubAckBeforeCommit
+        | Sin::PubRelBeforeCommit
+        | Sin::PacketIdsOfFrontEnd
+        | Sin::RefusedByFrontEnd
+        | Sin::RetriedWithoutNumber
+        | Sin::WindowForgetsDead
+        | Sin::RepeatsAccepted
+        | Sin::CursorForgotten
+        | Sin::BootNotDurable
+        | Sin::OwnEndIgnored
+        | Sin::BootsIgnored
+        | Sin::BootsForgotten
+        | Sin::BootsReopened
+        | Sin::EarlierBootsKept
+        | Sin::NoFencing
+        | Sin::NoReadAt
+        | Sin::ProposedBeforeConnAck
+        | Sin::PeerCloseIgnored
+        | Sin::SnapshotKeepsConnections => bounds,
+    })
+}
