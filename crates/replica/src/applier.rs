@@ -9,7 +9,7 @@
 //!
 //! A command that panics may leave the state torn. Then the whole [`Applier`] is worth nothing: its owner makes a new one
 //! from the last checkpoint, replays the log, and comes back with that command on the list of poisoned ones
-//! ([`super::recovery`]). Nothing of the entry has been performed by then.
+//! (`state_machine/poison.rs`). Nothing of the entry has been performed by then.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
