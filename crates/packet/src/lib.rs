@@ -2,7 +2,7 @@
 //!
 //! One file per packet: its fields (one shape for all versions) and its two wire forms. [`Decoder`] turns
 //! bytes into [`Packet`]s and refuses whatever the standard forbids, with the reason code to answer;
-//! [`encode`] is the way back. Payloads, strings and property blocks are slices of the read buffer
+//! [`encode()`] is the way back. Payloads, strings and property blocks are slices of the read buffer
 //! (`Bytes`): nothing is copied until somebody keeps it and calls `detach`.
 //!
 //! The crate knows packets, not conversations: which packet may follow which, what a session holds and

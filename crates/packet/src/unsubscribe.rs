@@ -9,7 +9,7 @@ use crate::topic_filter::InvalidTopicFilter;
 use crate::writer::Sink;
 use crate::{PacketId, Problem, TopicFilter, UserProperties, Version};
 
-/// UNSUBSCRIBE; at least one filter `[MQTT-3.10.3-2]`, at most [`MAX_FILTERS`](crate::MAX_FILTERS).
+/// UNSUBSCRIBE; at least one filter `[MQTT-3.10.3-2]`, at most [`MAX_FILTERS`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Unsubscribe {
     /// UNSUBACK repeats it.
