@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use quartet_broker::NodeId;
@@ -29,6 +29,9 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 32 << 20;
 
+/// A refused peer calls again and again; it is told of so often, and counted each time.
+const SAY: Duration = Duration::from_secs(5);
+
 /// All peers of this node.
 pub(crate) struct Peers {
     pub(crate) passport: Arc<PassportControl>,
@@ -38,6 +41,7 @@ pub(crate) struct Peers {
     on_stale: Box<dyn Fn(Error) + Send + Sync>,
     grpc_message: usize,
     links: Mutex<HashMap<NodeId, Arc<Link>>>,
+    refusal_said: Mutex<Option<Instant>>,
 }
 
 /// The connections to one peer; each connects when it is first used, and again after it broke.
@@ -58,7 +62,15 @@ impl Peers {
         grpc_message: usize,
         on_stale: Box<dyn Fn(Error) + Send + Sync>,
     ) -> Self {
-        Self { passport, counters, applier, on_stale, grpc_message, links: Mutex::default() }
+        Self {
+            passport,
+            counters,
+            applier,
+            on_stale,
+            grpc_message,
+            links: Mutex::default(),
+            refusal_said: Mutex::default(),
+        }
     }
 
     /// The connections to `node` at `address`; others than before if it has moved.
@@ -90,7 +102,12 @@ impl Peers {
         let replicated = |node| self.applier.lock().broker.highest_boot(node).map(|(boot, _)| boot);
         self.passport.check(metadata, replicated).map_err(|refusal| {
             self.counters.peers_refused.one();
-            tracing::warn!("a peer was refused: {refusal}");
+            let now = Instant::now();
+            let mut said = self.refusal_said.lock();
+            if said.is_none_or(|said| now.duration_since(said) >= SAY) {
+                *said = Some(now);
+                tracing::warn!("a peer was refused: {refusal}");
+            }
             refusal.into()
         })
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use openraft::Instant as _;
 use openraft::ServerState;
@@ -10,6 +11,9 @@ use quartet_broker::{LogIndex, NodeId};
 
 use crate::shared::{Formed, Shared};
 use crate::status::{MemberStatus, Role, Sizes, Status};
+
+/// A voter that answered within this time is there: some heartbeats.
+const LATELY: Duration = Duration::from_secs(1);
 
 pub(super) fn read(shared: &Shared) -> Status {
     let (window_commands, window_bytes) = shared.window.held();
@@ -104,12 +108,18 @@ fn add_raft(status: &mut Status, formed: &Formed, boots: &BTreeMap<NodeId, (u64,
         .collect();
 }
 
-/// The other voter whose log is furthest, as the leader knows it.
+/// The other voter to hand over to, as the leader knows them: one that answered lately, and of those the one whose log is
+/// furthest.
 pub(super) fn furthest_voter(formed: &Formed) -> Option<NodeId> {
     let metrics = formed.raft.metrics();
     let metrics = metrics.borrow_watched();
     let matched = metrics.replication.as_ref()?;
+    let answered = |voter: &u64| {
+        let heard = metrics.heartbeat.as_ref().and_then(|heard| heard.get(voter).copied().flatten());
+        heard.is_some_and(|heard| heard.elapsed() < LATELY)
+    };
+    let index = |voter: &u64| matched.get(voter).copied().flatten().map(|matched| matched.index);
     let voters = metrics.membership_config.membership().voter_ids();
     let others = voters.filter(|voter| *voter != formed.identity.node_id);
-    others.max_by_key(|voter| matched.get(voter).copied().flatten().map(|matched| matched.index)).map(NodeId)
+    others.max_by_key(|voter| (answered(voter), index(voter))).map(NodeId)
 }
