@@ -233,6 +233,7 @@ impl Cluster {
             sin: self.sin,
             refusing: node.refusing,
             takes_large: self.clients[link.client].plan.takes_large,
+            version: self.clients[link.client].plan.version,
             batch: 1 + self.random.below(4),
         };
         let Some(process) = node.running() else { return Ok(false) };

@@ -55,6 +55,8 @@ pub(crate) struct Surroundings {
     pub(crate) refusing: bool,
     /// The client takes large messages.
     pub(crate) takes_large: bool,
+    /// The version it speaks.
+    pub(crate) version: Version,
     /// Most acknowledgements that go as one command.
     pub(crate) batch: usize,
 }
@@ -132,7 +134,7 @@ impl Process {
             read_at,
             client_id,
             principal: Principal(Utf8String::default()),
-            version: Version::V5,
+            version: around.version,
             clean_start,
             session_expiry,
             receive_maximum,

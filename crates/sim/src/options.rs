@@ -4,7 +4,7 @@
 //! would show alone. A failure prints the whole set.
 
 use quartet_broker::Settings;
-use quartet_packet::QoS;
+use quartet_packet::{QoS, Version};
 
 use crate::link::Filter;
 use crate::seed::Random;
@@ -18,6 +18,7 @@ pub(crate) struct Plan {
     pub(crate) packet_ids: u16,
     /// What it subscribes to from its first connection on.
     pub(crate) filters: Vec<(Filter, QoS)>,
+    pub(crate) version: Version,
     pub(crate) receive_maximum: u16,
     /// Percent of its connections on which it sends more before it sees CONNACK.
     pub(crate) eager: usize,
@@ -209,7 +210,8 @@ fn draw_plan(random: &mut Random, index: usize, topics: u8, sessions_end: bool) 
             filters.push((filter, granted[random.below(granted.len())]));
         }
     }
-    Plan {
+    let mut plan = Plan {
+        version: Version::V5,
         publishes,
         packet_ids: random.between(1, 4) as u16,
         filters,
@@ -218,7 +220,12 @@ fn draw_plan(random: &mut Random, index: usize, topics: u8, sessions_end: bool) 
         takes_large: random.chance(50),
         clean_start: if sessions_end && random.chance(60) { random.between(5, 60) } else { 0 },
         session_expiry: if sessions_end { [0, 1, 3, 60, u32::MAX][random.below(5)] } else { u32::MAX },
+    };
+    // Before 5.0 a client has no word for any of this.
+    if plan.lasting() && random.chance(25) {
+        (plan.version, plan.receive_maximum, plan.takes_large) = (Version::V3_1_1, u16::MAX, true);
     }
+    plan
 }
 
 fn draw_weights(random: &mut Random) -> Weights {

@@ -1,4 +1,4 @@
-//! The workload's packets as MQTT 5.0 bytes, and back: what stands between a client of the simulation and the real
+//! The workload's packets as bytes of MQTT 3.1.1 or 5.0, and back: what stands between a client of the simulation and the real
 //! connection at a node.
 
 use core::num::{NonZeroU16, NonZeroU32};
@@ -20,22 +20,25 @@ const LARGE: usize = 300;
 const SMALL_PACKETS: NonZeroU32 = NonZeroU32::new(200).expect("200 is not 0");
 
 /// A client's packet as bytes.
-pub(crate) fn bytes_of(packet: &Up, client: usize, takes_large: bool) -> BytesMut {
+pub(crate) fn bytes_of(packet: &Up, client: usize, takes_large: bool, version: Version) -> BytesMut {
+    let is_v5 = version.is_v5();
     let packet = match *packet {
         Up::Connect { clean_start, session_expiry, receive_maximum } => {
-            let mut connect = Connect::new(Version::V5, client_id(client));
+            let mut connect = Connect::new(version, client_id(client));
             connect.clean_start = clean_start;
             connect.keep_alive = 0;
-            connect.session_expiry = Some(session_expiry);
-            connect.receive_maximum = NonZeroU16::new(receive_maximum);
-            connect.maximum_packet_size = (!takes_large).then_some(SMALL_PACKETS);
+            if is_v5 {
+                connect.session_expiry = Some(session_expiry);
+                connect.receive_maximum = NonZeroU16::new(receive_maximum);
+                connect.maximum_packet_size = (!takes_large).then_some(SMALL_PACKETS);
+            }
             Packet::Connect(Box::new(connect))
         }
         Up::Publish { packet_id, dup, message } => Packet::Publish(Publish {
             dup,
             qos: message.qos,
             packet_id: PacketId::new(packet_id),
-            message_expiry: message.expiry,
+            message_expiry: message.expiry.filter(|_| is_v5),
             ..Publish::new(topic(message.topic), payload(message))
         }),
         Up::PubAck(id) => Packet::PubAck(PubAck::new(identifier(id))),
@@ -59,13 +62,14 @@ pub(crate) fn bytes_of(packet: &Up, client: usize, takes_large: bool) -> BytesMu
         Up::Disconnect => Packet::Disconnect(Disconnect::new(ReasonCode::Success)),
     };
     let mut bytes = BytesMut::new();
-    encode(&packet, Version::V5, &mut bytes).expect("the workload's packets have a form in 5.0");
+    encode(&packet, version, &mut bytes).expect("the workload's packets have a form in both versions");
     bytes
 }
 
 /// What a node wrote, as far as a client of the workload cares. Farewells are left out: the close that follows says it.
-pub(crate) fn packets_of(written: &mut BytesMut) -> Vec<Down> {
+pub(crate) fn packets_of(written: &mut BytesMut, version: Version) -> Vec<Down> {
     let mut decoder = Decoder::new(Role::Client);
+    decoder.set_version(version);
     let mut packets = Vec::new();
     while let Some(packet) = decoder.decode(written).expect("what a node writes is MQTT") {
         packets.extend(down(packet));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use quartet_broker::{CloseReason, Command, Outgoing};
 use quartet_connection::{Config, Connection, Ending, Input, Instant, Output, Reading, Stop};
-use quartet_packet::Utf8String;
+use quartet_packet::{Utf8String, Version};
 
 use crate::front_end::{Surroundings, client_id};
 use crate::link::{Link, LinkId, Links};
@@ -23,6 +23,7 @@ use crate::wire::{bytes_of, packets_of};
 pub(crate) struct Wired {
     link: LinkId,
     client: usize,
+    version: Version,
     connection: Connection,
     /// Read and not used up.
     buffer: BytesMut,
@@ -49,7 +50,9 @@ impl Process {
             link.node_open = false;
             return Ok(true);
         }
-        let Some(serial) = link.serial.or_else(|| self.accept_wired(link)) else { return Ok(false) };
+        let Some(serial) = link.serial.or_else(|| self.accept_wired(link, around.version)) else {
+            return Ok(false);
+        };
         let applied = self.broker.index();
         let has_room = self.window.has_room();
         let Some(wired) = self.wired.get_mut(&serial) else { return Ok(false) };
@@ -79,7 +82,7 @@ impl Process {
         Ok(true)
     }
 
-    fn accept_wired(&mut self, link: &mut Link) -> Option<u64> {
+    fn accept_wired(&mut self, link: &mut Link, version: Version) -> Option<u64> {
         if link.up.is_empty() || !self.serving() || !self.window.has_room() {
             return None;
         }
@@ -90,7 +93,7 @@ impl Process {
         let id = self.connection_id(serial);
         let connection = Connection::new(id, Utf8String::default(), config(), NOW, &mut alarm);
         let (client, buffer) = (link.client, BytesMut::new());
-        self.wired.insert(serial, Wired { link: link.id, client, connection, buffer, connect: 0 });
+        self.wired.insert(serial, Wired { link: link.id, client, version, connection, buffer, connect: 0 });
         Some(serial)
     }
 
@@ -225,8 +228,9 @@ impl Process {
                 Output::Route { .. } | Output::WakeAt(_) | Output::Dropped(_) => {}
             }
         }
+        let version = self.wired.get(&serial).map_or(Version::V5, |wired| wired.version);
         if let Some(link) = &mut link {
-            link.down.extend(packets_of(&mut written));
+            link.down.extend(packets_of(&mut written, version));
             if closed {
                 link.node_open = false;
                 link.up.clear();
@@ -244,7 +248,7 @@ impl Wired {
     fn take_bytes(&mut self, link: &mut Link, most: usize, takes_large: bool) -> bool {
         let count = most.min(link.up.len());
         for packet in link.up.drain(..count) {
-            self.buffer.extend_from_slice(&bytes_of(&packet, self.client, takes_large));
+            self.buffer.extend_from_slice(&bytes_of(&packet, self.client, takes_large, self.version));
         }
         count > 0
     }
