@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Three quartet nodes (persistent, every acknowledgement after fsync on a majority) beside Debian's mosquitto
-# (persistence on), on this machine, in turns in one run: QoS 0, 1 and 2 with 4 and 64 publishers.
+# (persistence on, TCP_NODELAY as we have it), on this machine, in turns in one run: QoS 0, 1 and 2 with 4 and 64
+# publishers.
 #
 #   benches/beside-mosquitto.sh [SECONDS]      seconds for each measurement, 5 if not given
 #
@@ -60,6 +61,7 @@ persistence true
 persistence_location $directory/mosquitto/
 max_queued_messages 0
 max_inflight_messages 0
+set_tcp_nodelay true
 CONF
 "$mosquitto" -c "$directory/mosquitto/mosquitto.conf" >"$directory/mosquitto/log" 2>&1 &
 mosquitto_pid=$!
