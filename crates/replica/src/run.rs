@@ -79,7 +79,13 @@ async fn start(shared: &Arc<Shared>, mut disk: Disk) -> Result<Arc<Formed>, Erro
     let limit = shared.config.limits.grpc_message;
     let peers = {
         let (failing, counters) = (Arc::clone(shared), Arc::clone(&shared.counters));
-        let on_stale = Box::new(move |error| failing.fail(error));
+        // While this node serves, a caller of another cluster has a wrong address: this disk is right.
+        let on_stale = Box::new(move |error| {
+            let stray = matches!(error, Error::OtherCluster { .. }) && failing.serving.borrow().is_yes();
+            if !stray {
+                failing.fail(error);
+            }
+        });
         Arc::new(Peers::new(Arc::clone(&passport), Arc::clone(&shared.applier), counters, limit, on_stale))
     };
     let checkpoints = Arc::new(checkpoints);

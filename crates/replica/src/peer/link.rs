@@ -102,6 +102,9 @@ impl Peers {
         let replicated = |node| self.applier.lock().broker.highest_boot(node).map(|(boot, _)| boot);
         self.passport.check(metadata, replicated).map_err(|refusal| {
             self.counters.peers_refused.one();
+            if let Some(error) = self.passport.called_by_other_cluster(refusal) {
+                (self.on_stale)(error);
+            }
             let now = Instant::now();
             let mut said = self.refusal_said.lock();
             if said.is_none_or(|said| now.duration_since(said) >= SAY) {
@@ -126,7 +129,7 @@ impl Peers {
             }
             Err(status) => {
                 let stale = stale_boot(&status, self.passport.boot());
-                if let Some(error) = stale.or_else(|| self.passport.other_cluster(&status)) {
+                if let Some(error) = stale.or_else(|| self.passport.refused_by_other_cluster(&status)) {
                     (self.on_stale)(error);
                 }
                 Err(status)

@@ -135,11 +135,22 @@ impl PassportControl {
         self.boot.store(boot.0, Ordering::Release);
     }
 
-    /// Reads out of a refusal that this node's disk belongs to another cluster than its peers: believed only while no
-    /// peer of its own cluster was met.
-    pub(crate) fn other_cluster(&self, status: &Status) -> Option<Error> {
+    /// Reads out of a peer's refusal that this node's disk belongs to another cluster than its peers.
+    pub(crate) fn refused_by_other_cluster(&self, status: &Status) -> Option<Error> {
         let theirs = status.metadata().get(OTHER_CLUSTER_KEY)?.to_str().ok()?;
-        let theirs = u128::from_str_radix(theirs, 16).ok()?;
+        self.other_cluster(u128::from_str_radix(theirs, 16).ok()?)
+    }
+
+    /// The same from whom this node refuses: those who call it are its peers, if nobody else is.
+    pub(crate) fn called_by_other_cluster(&self, refusal: Refusal) -> Option<Error> {
+        match refusal {
+            Refusal::Cluster { theirs, .. } => self.other_cluster(theirs),
+            Refusal::Unreadable | Refusal::Protocol(_) | Refusal::Self_ | Refusal::StaleBoot { .. } => None,
+        }
+    }
+
+    /// Believed only while no peer of the own cluster was met.
+    fn other_cluster(&self, theirs: u128) -> Option<Error> {
         let alone = self.began.elapsed() >= ALONE && self.known.lock().is_empty();
         alone.then_some(Error::OtherCluster { own: self.cluster_id, theirs })
     }
