@@ -362,7 +362,7 @@ fn of_fifty_connections_with_one_name_one_survives() -> Result<()> {
             let address = brokers.address(turn);
             let connect = Connect::kept(BOTH[turn % 2], &name);
             // A connection that lost the race before its CONNACK is closed instead of accepted.
-            crowd.spawn(async move { Client::connect(address, &connect).await.ok() });
+            crowd.spawn(async move { Client::connect_once(address, &connect).await.ok() });
         }
         let mut accepted: Vec<Client> = crowd.join_all().await.into_iter().flatten().collect();
         ensure!(!accepted.is_empty(), "nobody was accepted");

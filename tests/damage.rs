@@ -310,7 +310,7 @@ fn an_emptied_directory_never_starts_a_second_cluster() -> Result<()> {
             tell(format!("    emptied directory: {said}"));
             let connect = Connect::clean(Version::V5, unique("c"));
             ensure!(
-                Client::connect(cluster.address(node), &connect).await.is_err(),
+                Client::connect_once(cluster.address(node), &connect).await.is_err(),
                 "an emptied node takes clients"
             );
             if node == 0 {
@@ -320,7 +320,7 @@ fn an_emptied_directory_never_starts_a_second_cluster() -> Result<()> {
                 cluster.node(node).kill()?;
                 let connect = Connect::clean(Version::V5, unique("c"));
                 ensure!(
-                    Client::connect(cluster.address(1), &connect).await.is_err(),
+                    Client::connect_once(cluster.address(1), &connect).await.is_err(),
                     "acknowledged without a majority"
                 );
             }

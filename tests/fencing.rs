@@ -210,7 +210,7 @@ fn two_devices_with_one_name_share_no_message() -> Result<()> {
                 let mut acknowledged = Vec::new();
                 for number in 0..40_u32 {
                     // Being thrown out, also before CONNACK, is what both must expect.
-                    let Ok(mut client) = Client::connect(address, &connect).await else {
+                    let Ok(mut client) = Client::connect_once(address, &connect).await else {
                         sleep(Duration::from_millis(20)).await;
                         continue;
                     };

@@ -24,6 +24,9 @@ const TRANSCRIPT: usize = 40;
 /// How long one try to connect may take where there are others to go to: a failover lies within it.
 const ONE_TRY: Duration = Duration::from_secs(4);
 
+/// How long a usual client comes again after a close without a word.
+const COMES_AGAIN: Duration = Duration::from_secs(2);
+
 /// Bytes asked of the network at once.
 const READ: usize = 16 * 1024;
 
@@ -98,12 +101,22 @@ impl Client {
         })
     }
 
-    /// Connects and expects to be accepted.
+    /// Connects and expects to be accepted; comes again a few times if the node closes the socket without a word,
+    /// as a node may that has not yet heard of this client's last connection elsewhere.
     ///
     /// # Errors
     ///
     /// A refusal, a close, or no CONNACK in time.
     pub async fn connect(address: SocketAddr, connect: &Connect) -> Result<Self> {
+        Self::connect_within(address, connect, COMES_AGAIN).await
+    }
+
+    /// One CONNECT, which is accepted or not.
+    ///
+    /// # Errors
+    ///
+    /// A refusal, a close, or no CONNACK in time.
+    pub async fn connect_once(address: SocketAddr, connect: &Connect) -> Result<Self> {
         let mut client = Self::open(address, connect.version, &connect.client_id).await?;
         client.send(&connect.bytes()).await?;
         match client.receive().await.context("in place of CONNACK")? {
@@ -120,8 +133,8 @@ impl Client {
         }
     }
 
-    /// Connects a second or third time if the node closes the socket or refuses because it has no leader yet;
-    /// tries once at least.
+    /// Connects again and again while the node closes the socket or refuses because it has no leader yet; tries
+    /// once at least. Any other refusal is an error at once.
     ///
     /// # Errors
     ///
@@ -130,11 +143,15 @@ impl Client {
         let what = format!("{} is accepted at {address}", connect.client_id);
         crate::eventually(&what, limit, || async {
             // A node that stands still takes the TCP connection and says nothing.
-            let once = tokio::time::timeout(limit.max(ONE_TRY), Self::connect(address, connect));
+            let once = tokio::time::timeout(limit.max(ONE_TRY), Self::connect_once(address, connect));
             let lost = |_| anyhow::Error::new(ConnectionLost).context(format!("{address} does not answer"));
-            once.await.map_err(lost)?.map(Some)
+            match once.await.map_err(lost)? {
+                Ok(client) => Ok(Some(Ok(client))),
+                Err(error) if is_lost(&error) => Err(error),
+                Err(error) => Ok(Some(Err(error))),
+            }
         })
-        .await
+        .await?
     }
 
     /// Session Present of the CONNACK.
