@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use quartet_tests::{
-    Client, Cluster, Connect, Event, Expected, History, Load, LoadReport, Publisher, Reader, Subscriber,
-    Version, frame, numbered, story, tell, unique,
+    Client, Cluster, ClusterOptions, Connect, Event, Expected, History, Load, LoadReport, Publisher, Reader,
+    Subscriber, Version, frame, numbered, story, tell, unique,
 };
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
@@ -71,6 +71,13 @@ impl Traffic {
         Ok(Self { topic, loads, readers, away })
     }
 
+    /// A cluster whose sessions may queue whatever a quiet, fast machine publishes while `away` is away: beyond
+    /// the limit, which is another test's, the newest messages would not be queued.
+    async fn cluster() -> Result<Cluster> {
+        let toml = "[settings]\nmaximum_queued_messages = 10000000\nmaximum_queued_bytes = \"4 GiB\"\n";
+        Cluster::start_with(ClusterOptions { toml: toml.to_owned(), ..ClusterOptions::default() }).await
+    }
+
     /// Waits until every publisher has so many more acknowledgements.
     async fn goes_on(&mut self, more: u64) -> Result<()> {
         for (_, _, load) in &mut self.loads {
@@ -116,7 +123,7 @@ impl Traffic {
 #[test]
 fn a_leader_dies_under_load_and_connections_elsewhere_stay() -> Result<()> {
     alone(async {
-        let mut cluster = Cluster::start().await?;
+        let mut cluster = Traffic::cluster().await?;
         let mut traffic = Traffic::start(&cluster).await?;
         traffic.goes_on(200).await?;
         let leader = cluster.leader().await?;
@@ -148,7 +155,7 @@ fn a_leader_dies_under_load_and_connections_elsewhere_stay() -> Result<()> {
 #[test]
 fn a_follower_dies_under_load_and_nobody_elsewhere_waits() -> Result<()> {
     alone(async {
-        let mut cluster = Cluster::start().await?;
+        let mut cluster = Traffic::cluster().await?;
         let mut traffic = Traffic::start(&cluster).await?;
         traffic.goes_on(200).await?;
         let leader = cluster.leader().await?;
@@ -172,7 +179,7 @@ fn a_follower_dies_under_load_and_nobody_elsewhere_waits() -> Result<()> {
 #[test]
 fn each_node_in_turn_dies_comes_back_and_serves() -> Result<()> {
     alone(async {
-        let mut cluster = Cluster::start().await?;
+        let mut cluster = Traffic::cluster().await?;
         let mut traffic = Traffic::start(&cluster).await?;
         for node in 0..cluster.size() {
             traffic.goes_on(50).await?;
@@ -271,7 +278,7 @@ fn without_a_majority_nothing_is_acknowledged() -> Result<()> {
 #[test]
 fn all_nodes_die_at_once_and_nothing_is_missing() -> Result<()> {
     alone(async {
-        let mut cluster = Cluster::start().await?;
+        let mut cluster = Traffic::cluster().await?;
         let mut traffic = Traffic::start(&cluster).await?;
         for _ in 0..2 {
             traffic.goes_on(300).await?;
