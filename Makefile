@@ -18,8 +18,8 @@ help: ## Show this list
 run: build ## Build and start a local cluster: three nodes, clients connect to port 1883
 	@$(QUARTET) dev $(ARGS)
 
-build: setup ## Build the binary
-	$(CARGO) build --release --locked -p quartet-node
+build: setup ## Build the binary and the load program
+	$(CARGO) build --release --locked -p quartet-node -p quartet-benches
 	@echo "built $(QUARTET)"
 
 setup:
