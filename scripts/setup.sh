@@ -35,4 +35,8 @@ if [ ${#packages[@]} -gt 0 ]; then
   fi
   "${as_root[@]}" apt-get update -qq
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+  # Debian starts a broker it installs, on the port that `make run` wants. The tests start their own.
+  case " ${packages[*]} " in
+    *" mosquitto "*) "${as_root[@]}" systemctl disable --now mosquitto >/dev/null 2>&1 || true ;;
+  esac
 fi
